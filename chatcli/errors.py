@@ -1,0 +1,93 @@
+"""Every error that chatcli raises for a person to read.
+
+    ChatcliError                 exit status 1
+    ├── UsageError               exit status 2: an option or argument that can't be right
+    │   └── SamplingError        a sampling setting out of range
+    ├── CheckpointError          a model that can't be found, read or trusted
+    │   ├── UnsupportedError     a well-formed model that nothing here can run
+    │   └── WeightsError         weights missing, truncated, of the wrong shape or type
+    ├── TokenizerError           no tokenizer, or one that can't be read
+    ├── TemplateError            a chat template that fails, never ends, or explodes
+    ├── ContextError             a prompt that doesn't fit in the context
+    ├── DeviceError              a device that isn't there, or memory that isn't
+    ├── LogitsError              a model whose logits are NaN or all -inf
+    ├── PromptFileError          a prompt file with unknown keys or missing variables
+    └── TrainingError            a corpus, recipe or run folder that can't be used
+
+Each message is one line that names the thing, the value got and the remedy. Errors of
+other libraries are turned into one of these where they cross into chatcli.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ChatcliError",
+    "CheckpointError",
+    "ContextError",
+    "DeviceError",
+    "LogitsError",
+    "PromptFileError",
+    "SamplingError",
+    "TemplateError",
+    "TokenizerError",
+    "TrainingError",
+    "UnsupportedError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class ChatcliError(Exception):
+    """Base of all errors with a message meant for the user."""
+
+    exit_status = 1
+
+
+class UsageError(ChatcliError, ValueError):
+    """An option or argument out of range, or two that contradict each other."""
+
+    exit_status = 2
+
+
+class SamplingError(UsageError):
+    """A sampling setting out of range."""
+
+
+class CheckpointError(ChatcliError):
+    """A model that can't be found, read or trusted."""
+
+
+class UnsupportedError(CheckpointError):
+    """A well-formed model that no engine here can run yet."""
+
+
+class WeightsError(CheckpointError):
+    """Weights that are missing, truncated, of the wrong shape or of the wrong type."""
+
+
+class TokenizerError(ChatcliError):
+    """No tokenizer, or one that can't be read."""
+
+
+class TemplateError(ChatcliError):
+    """A chat template that fails, never ends, or explodes."""
+
+
+class ContextError(ChatcliError):
+    """A prompt that doesn't fit in the context in force."""
+
+
+class DeviceError(ChatcliError):
+    """A device that isn't there, or memory that isn't."""
+
+
+class LogitsError(ChatcliError):
+    """Logits from which nothing can be drawn: NaN, +inf, or all -inf."""
+
+
+class PromptFileError(ChatcliError):
+    """A prompt file with unknown keys, missing variables, or that can't be read."""
+
+
+class TrainingError(ChatcliError):
+    """A corpus, recipe or run folder that can't be used."""
