@@ -10,6 +10,7 @@
     ├── TemplateError            a chat template that fails, never ends, or explodes
     ├── ContextError             a prompt that doesn't fit in the context
     ├── DeviceError              a device that isn't there, or memory that isn't
+    ├── OutputError              output that can't be written: no space left, an I/O error
     ├── LogitsError              a model whose logits are NaN or all -inf
     ├── PromptFileError          a prompt file with unknown keys or missing variables
     └── TrainingError            a corpus, recipe or run folder that can't be used
@@ -26,6 +27,7 @@ __all__ = [
     "ContextError",
     "DeviceError",
     "LogitsError",
+    "OutputError",
     "PromptFileError",
     "SamplingError",
     "TemplateError",
@@ -83,6 +85,10 @@ class DeviceError(ChatcliError):
 
 class LogitsError(ChatcliError):
     """Logits from which nothing can be drawn: NaN, +inf, or all -inf."""
+
+
+class OutputError(ChatcliError):
+    """Output that can't be written: no space left, an input/output error."""
 
 
 class PromptFileError(ChatcliError):

@@ -1,0 +1,57 @@
+"""The figures that stay when a reply is over: its cost, its surprise, and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatcli.engine.types import Finish, Step, Usage
+from chatcli.model.types import LanguageModel
+from chatcli.sampling.chain import SamplerChain
+
+__all__ = ["figures"]
+
+_SEPARATOR = " · "
+
+
+def figures(
+    steps: Sequence[Step],
+    finish: Finish | None,
+    usage: Usage,
+    model: LanguageModel,
+    chain: SamplerChain,
+    columns: int,
+) -> str:
+    """One line, broken between two figures only where it is longer than `columns` cells."""
+    lines = [""]
+    for item in _items(steps, finish, usage, model, chain):
+        longer = lines[-1] + _SEPARATOR + item if lines[-1] else item
+        if lines[-1] and len(longer) >= columns:
+            lines.append(item)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
+def _items(
+    steps: Sequence[Step],
+    finish: Finish | None,
+    usage: Usage,
+    model: LanguageModel,
+    chain: SamplerChain,
+) -> list[str]:
+    items = [_count(usage.new_tokens, "token") + (f", {finish}" if finish else "")]
+    if usage.tokens_per_second:
+        items.append(f"{usage.tokens_per_second:,.0f} tok/s")
+    reused = f" ({usage.reused_tokens:,} reused)" if usage.reused_tokens else ""
+    items.append(f"prompt {usage.prompt_tokens:,}{reused}")
+    if steps:
+        items.append(f"{sum(step.entropy_bits for step in steps) / len(steps):.2f} bits/token")
+    used = usage.prompt_tokens + usage.new_tokens
+    items.append(f"context {used:,}/{model.checkpoint.context_length:,}")
+    if not chain.config.greedy:
+        items.append(f"seed {chain.seed}")
+    return [*items, chain.describe()]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
