@@ -1,0 +1,163 @@
+"""`chatcli complete`: continues a text, live on a terminal, plain in a pipe, or as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Context, Option
+
+from chatcli.cli import Status
+from chatcli.cli.groups import SectionedCommand, command_app, grouped
+from chatcli.cli.options import (
+    DisplayFlags,
+    ModelFlags,
+    SamplingFlags,
+    display_options,
+    load_model,
+    sampling_config,
+    sampling_given,
+)
+from chatcli.cli.prompting import PromptFlags, check_prompt_flags, prompt_ids, read_prompt
+
+if TYPE_CHECKING:
+    from chatcli.engine.types import Chunk
+    from chatcli.model.types import KVCache, LanguageModel
+    from chatcli.sampling.chain import SamplerChain
+    from chatcli.sampling.types import SamplingConfig
+    from chatcli.ui.environment import Environment
+    from chatcli.ui.frames import DisplayOptions
+    from chatcli.ui.interrupt import Interrupt
+
+__all__ = ["app"]
+
+app = command_app()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every sample of one command shares."""
+
+    env: Environment
+    model: LanguageModel
+    ids: Sequence[int]
+    cache: KVCache
+    max_tokens: int
+    stop: Sequence[str]
+    prefix: str
+    display: DisplayOptions
+    interrupt: Interrupt
+
+    def chunks(self, chain: SamplerChain, top: int | Callable[[], int]) -> Iterator[Chunk]:
+        """One sample; the cache is shared, so the prompt is read once."""
+        from chatcli.engine.stream import stream
+
+        return stream(
+            self.model,
+            self.ids,
+            chain,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            top=top,
+            cache=self.cache,
+            cancelled=self.interrupt.cancelled,
+        )
+
+
+@app.command(cls=SectionedCommand)
+@grouped
+def complete(
+    ctx: Context,
+    prompt: Annotated[
+        str,
+        Argument(metavar="PROMPT", help="The text to continue; - reads it from stdin."),
+    ],
+    how: PromptFlags,
+    which: ModelFlags,
+    sampling: SamplingFlags,
+    display: DisplayFlags,
+    max_tokens: Annotated[
+        int, Option("-n", "--max-tokens", min=1, metavar="N", help="Stop after N tokens.")
+    ] = 128,
+    stop: Annotated[
+        list[str] | None,
+        Option(metavar="TEXT", help="Stop before TEXT; may be given again."),
+    ] = None,
+    num: Annotated[
+        int,
+        Option("--num", min=1, metavar="N", help="Draw N samples; sample i has the seed + i."),
+    ] = 1,
+    echo: Annotated[bool, Option("--echo", help="Write PROMPT before what continues it.")] = False,
+    json: Annotated[
+        bool, Option("--json", help="A JSON object for each token, and one for each sample.")
+    ] = False,
+) -> int:
+    """Continue PROMPT, and show the probability of every token."""
+    from chatcli.ui.interrupt import Interrupt
+
+    check_prompt_flags(how)
+    given = sampling_given(sampling)
+    options = display_options(display)
+    env: Environment = ctx.obj
+    text = read_prompt(prompt, env)
+    model = load_model(which, env.say)
+    config = sampling_config(given, model.checkpoint.path)
+    ids = prompt_ids(model, text, how)
+    prefix = text + (how.prefill or "") if echo else ""
+    with Interrupt() as interrupt:
+        job = _Job(
+            env, model, ids, model.new_cache(), max_tokens, stop or (), prefix, options, interrupt
+        )
+        run = _run_json if json else _run_shown
+        for sample, chain in enumerate(_chains(config, num)):
+            run(job, sample, chain)
+            if interrupt.cancelled():
+                return Status.INTERRUPTED
+    return Status.DONE
+
+
+def _chains(config: SamplingConfig, num: int) -> Iterator[SamplerChain]:
+    """One chain for each sample; each has a seed that repeats its sample alone."""
+    from chatcli.sampling.chain import SamplerChain
+
+    first = SamplerChain(config)
+    for sample in range(num):
+        seed = (first.seed + sample) % 2**64
+        yield SamplerChain(dataclasses.replace(config, seed=seed))
+
+
+def _run_shown(job: _Job, sample: int, chain: SamplerChain) -> None:
+    """One sample as text: the display decides what a terminal or a pipe gets of it."""
+    from chatcli.ui.display import Frames, show_reply
+
+    frames = Frames(job.env, job.display)
+    show_reply(
+        job.env,
+        job.chunks(chain, frames),
+        model=job.model,
+        chain=chain,
+        frames=frames,
+        interrupt=job.interrupt,
+        prefix=job.prefix,
+    )
+
+
+def _run_json(job: _Job, sample: int, chain: SamplerChain) -> None:
+    """One sample as JSON Lines; its last line is written whatever ended it."""
+    from chatcli.engine.types import Chunk
+    from chatcli.ui.jsonl import end_object, json_line, step_objects
+
+    texts = [job.prefix]
+    last = Chunk("")
+    finish = "error"
+    try:
+        for last in job.chunks(chain, job.display.top):
+            texts.append(last.text)
+            for line in step_objects(sample, last, job.model.tokenizer):
+                job.env.write(json_line(line))
+        finish = last.finish
+    finally:
+        end = end_object(sample, "".join(texts), finish, last.usage, chain)
+        job.env.write(json_line(end))
