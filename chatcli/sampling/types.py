@@ -1,23 +1,36 @@
 """The records of sampling: the settings, and what one draw did and saw.
 
-The rules that turn settings into a token are in `stages`, `orders` and `chain`.
+The rules that turn settings into a token are in `stages`, `orders` and `chain`; what
+makes a setting legal is in `settings`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from chatcli.errors import SamplingError
+from chatcli.sampling.settings import FrozenBias, checked
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Candidate", "Draw", "SamplingConfig", "StageTrace"]
+__all__ = ["Candidate", "Draw", "SamplingConfig", "StageTrace", "View"]
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingConfig:
-    """How a token is drawn from logits. Validated once, when made (raises SamplingError)."""
+    """How a token is drawn from logits. Validated once, when made (raises SamplingError).
+
+    `temperature` 0 is greedy. Off are: `top_k` 0, `top_p` 1, `min_p` 0, `typical_p` 1,
+    `repetition_penalty` 1, `frequency_penalty` and `presence_penalty` 0.
+    `penalty_window` counts the newest tokens that penalties look at; None is the order's
+    own (the whole context; llamacpp 64). `logit_bias` adds to the logits of token ids,
+    -inf bans one; it can't be changed once it is here. `order` is a preset's name (hf,
+    llamacpp, vllm, mlx) or stage names: those run, in that order, and no others. `seed`
+    is in [0, 2**64); None draws one.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
@@ -28,14 +41,41 @@ class SamplingConfig:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     penalty_window: int | None = None
-    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    logit_bias: Mapping[int, float] = field(default_factory=FrozenBias)
     order: str | tuple[str, ...] = "hf"
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, checked(each.name, getattr(self, each.name)))
 
     @property
     def greedy(self) -> bool:
         """Whether the argmax is taken and no luck is needed."""
         return self.temperature == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain JSON: ids are strings, and a ban (-inf) is null."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        bias = self.logit_bias.items()
+        plain["logit_bias"] = {str(k): None if v == float("-inf") else v for k, v in bias}
+        plain["order"] = self.order if isinstance(self.order, str) else list(self.order)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; missing settings take their defaults.
+
+        Raises SamplingError on a setting that doesn't exist or is out of range.
+        """
+        known = {each.name for each in fields(cls)}
+        unknown = sorted(set(plain) - known)
+        if unknown:
+            raise SamplingError(f"unknown sampling setting {unknown[0]!r}; known: {sorted(known)}")
+        settings = dict(plain)
+        if isinstance(bias := settings.get("logit_bias"), Mapping):
+            settings["logit_bias"] = FrozenBias.from_plain(bias)
+        return cls(**settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +111,7 @@ class Draw:
 
     `u` is the uniform number that decided and `interval` the slice of [0, 1) that the
     token owned (both None when greedy). `probs` [V] is the distribution after the whole
-    chain; it is left out of comparison and repr.
+    chain (float32, on the CPU); it is left out of comparison and repr.
     """
 
     token: int
@@ -80,3 +120,15 @@ class Draw:
     u: float | None
     interval: tuple[float, float] | None
     candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The drawn token as the model itself saw it, before any stage.
+
+    `rank` is 1-based; `entropy_bits` is of the model's own distribution.
+    """
+
+    raw_prob: float
+    rank: int
+    entropy_bits: float

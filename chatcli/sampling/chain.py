@@ -1,0 +1,221 @@
+"""The chain: logits and history in, one token out, with a trace of how it came about.
+
+For each token: (1) the row is checked and taken to the CPU in float64; (2) the active
+stages run in the order of the config; (3) one uniform number picks from what is left by
+the inverse CDF in rank order, or, when greedy, the argmax is taken; (4) what happened is
+written down. What a stage computes is in `stages`; where luck comes from is in `random`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chatcli.errors import LogitsError, SamplingError
+from chatcli.sampling.orders import preset_for
+from chatcli.sampling.pool import Ids, Pool, Row, ranked, ranked_heads
+from chatcli.sampling.random import draw_seed, uniform
+from chatcli.sampling.settings import checked
+from chatcli.sampling.stages import STAGES, Context, Stage
+from chatcli.sampling.types import Candidate, Draw, SamplingConfig, StageTrace, View
+
+__all__ = ["SamplerChain"]
+
+
+class SamplerChain:
+    """Draws tokens by one config under one seed; these two are its only state."""
+
+    def __init__(self, config: SamplingConfig) -> None:
+        self._set(config, draw_seed() if config.seed is None else config.seed)
+
+    @property
+    def config(self) -> SamplingConfig:
+        """The settings in force."""
+        return self._config
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the config's, or the one drawn when the chain was made."""
+        return self._seed
+
+    def sample(
+        self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
+    ) -> Draw:
+        """Draw the token that follows `history` (all ids so far, prompt included).
+
+        `logits` [V], of any float dtype and device, are left untouched. `top` is how many
+        of the model's best candidates are reported; the drawn token always is. Neither
+        `top` nor anything drawn before changes the token. Raises LogitsError for logits
+        with NaN or +inf or nothing finite and where the stages leave no token, and
+        SamplingError for a bias on a token that doesn't exist.
+        """
+        return self.observe(logits, history, prompt_length=prompt_length, top=top)[0]
+
+    def observe(
+        self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
+    ) -> tuple[Draw, View]:
+        """`sample`, together with how the model itself saw the drawn token."""
+        row = _checked_row(logits)
+        context = Context(self._config, self._rules, history, prompt_length, row.size)
+        run = _run(self._stages, _whole(row), context)
+        if self._config.greedy:
+            u, interval, last = None, None, _argmax(run.last)
+            token = int(last.ids[0])
+        else:
+            u, last = uniform(self._seed, len(history)), run.last
+            token, interval = _pick(last, u)
+        candidates = _candidates(run, last, top, token)
+        draw = Draw(token, _dense(last, row.size), run.traces, u, interval, candidates)
+        return draw, _view(run.first, draw)
+
+    def describe(self) -> str:
+        """The active stages in order: "temperature 0.8 → top_k 40 → top_p 0.95"."""
+        parts = [stage.describe(self._config) for stage in self._stages]
+        if self._config.greedy:
+            parts.append("greedy")
+        return " → ".join(parts or ["temperature 1"])
+
+    def state(self) -> dict[str, Any]:
+        """All that decides what this chain draws, as plain JSON."""
+        return {"config": self._config.to_dict(), "seed": self._seed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Become the chain whose `state()` this was. Raises SamplingError if it is none."""
+        if not {"config", "seed"} <= state.keys():
+            raise SamplingError(f"a sampler state has config and seed, this one {sorted(state)}")
+        config = SamplingConfig.from_dict(state["config"])
+        self._set(config, checked("seed", state["seed"]))
+
+    def _set(self, config: SamplingConfig, seed: int) -> None:
+        self._config, self._seed, self._rules = config, seed, preset_for(config.order)
+        self._stages = tuple(
+            stage
+            for stage in (STAGES[name] for name in self._rules.stages)
+            if stage.active(config) and (stage.when_greedy or not config.greedy)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One pass of the stages: the pools at both ends, the traces, and, for each stage that
+    removed a token, the ids that it left."""
+
+    first: Pool
+    last: Pool
+    traces: tuple[StageTrace, ...]
+    removals: tuple[tuple[str, Ids], ...]
+
+
+def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
+    pool, traces, removals = first, [], []
+    for stage in stages:
+        after, mass = pool.surviving(stage.apply(pool, context))
+        if not after.ids.size:
+            raise LogitsError(f"{stage.name} left no token to draw from; loosen it")
+        traces.append(StageTrace(stage.name, after.ids.size, mass, after.entropy_bits))
+        if after.ids.size < pool.ids.size:
+            removals.append((stage.name, after.ids))
+        pool = after
+    return _Run(first, pool, tuple(traces), tuple(removals))
+
+
+def _checked_row(logits: Tensor) -> Row:
+    """The logits in float64 on the CPU; raises LogitsError if nothing can be drawn from them."""
+    if logits.ndim != 1 or not len(logits):
+        raise LogitsError(f"logits must be one row [V], got the shape {list(logits.shape)}")
+    row: Row = logits.detach().to("cpu").to(torch.float64).numpy()
+    best = row.max()  # NaN if any is
+    if not np.isfinite(best):
+        what = {np.inf: "+inf", -np.inf: "nothing but -inf"}.get(float(best), "NaN")
+        raise LogitsError(
+            f"the model's logits hold {what}: its weights may be damaged, or overflow in "
+            "its dtype (try float32)"
+        )
+    return row
+
+
+def _whole(row: Row) -> Pool:
+    """Every token that the model itself doesn't rule out."""
+    if row.min() > -np.inf:
+        return Pool.of(np.arange(row.size), row)
+    ids = np.flatnonzero(row > -np.inf)
+    return Pool.of(ids, row[ids])
+
+
+def _argmax(pool: Pool) -> Pool:
+    """The pool that holds the best token alone, the lowest id on ties."""
+    best = pool.ids[[np.argmax(pool.logits)]]
+    return Pool.of(best, np.zeros(1))
+
+
+def _pick(pool: Pool, u: float) -> tuple[int, tuple[float, float]]:
+    """The token that owns `u`, and its interval, by the inverse CDF in rank order.
+
+    The cumulative sum of a head equals that of the whole ranking, so stopping early
+    changes no interval. The last survivor's interval ends at exactly 1.
+    """
+    for places in ranked_heads(pool.logits):
+        ends = np.minimum(np.cumsum(pool.probs[places]), 1.0)
+        if u < ends[-1]:
+            break
+    if places.size == pool.ids.size:
+        ends[-1] = 1.0
+    index = int(np.searchsorted(ends, u, side="right"))
+    low = float(ends[index - 1]) if index else 0.0
+    return int(pool.ids[places[index]]), (low, float(ends[index]))
+
+
+def _dense(pool: Pool, vocab_size: int) -> Tensor:
+    probs = np.zeros(vocab_size, dtype=np.float32)
+    probs[pool.ids] = pool.probs
+    return torch.from_numpy(probs)
+
+
+def _rank(pool: Pool, place: int) -> int:
+    """1-based, by logit, ties by id."""
+    logit = pool.logits[place]
+    better = np.count_nonzero(pool.logits > logit)
+    return 1 + int(better) + int(np.count_nonzero(pool.logits[:place] == logit))
+
+
+def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate, ...]:
+    """The model's `top` best tokens in rank order, then the drawn one if it isn't among them."""
+    first = run.first
+    places = ranked(first.logits, top)
+    ranks = list(range(1, places.size + 1))
+    drawn = int(np.searchsorted(first.ids, token))
+    if drawn not in places:
+        places, ranks = np.append(places, drawn), [*ranks, _rank(first, drawn)]
+    tokens = first.ids[places]
+    at, present = last.places(tokens)
+    probs = np.where(present, last.probs[at], 0.0)
+    return tuple(
+        map(
+            Candidate,
+            tokens.tolist(),
+            ranks,
+            first.logits[places].tolist(),
+            first.probs[places].tolist(),
+            probs.tolist(),
+            _removers(run, tokens),
+        )
+    )
+
+
+def _removers(run: _Run, tokens: Ids) -> list[str | None]:
+    """For each token the stage that removed it, or None."""
+    removers: list[str | None] = [None] * tokens.size
+    for name, left in run.removals:
+        for index in np.flatnonzero(~np.isin(tokens, left)):
+            removers[index] = removers[index] or name
+    return removers
+
+
+def _view(first: Pool, draw: Draw) -> View:
+    drawn = next(each for each in draw.candidates if each.token == draw.token)
+    return View(drawn.raw_prob, drawn.rank, first.entropy_bits)

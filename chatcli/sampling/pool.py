@@ -1,0 +1,90 @@
+"""The tokens still in play between two stages, and how they are ranked.
+
+Rows are NumPy float64 on the CPU: a logits row crosses over once, whatever its device
+and dtype, sums don't depend on a thread count, and after a truncation only the few
+survivors are worked on. Ids stay in ascending order, so "first" always means "lowest id".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Ids", "Pool", "Row", "ranked", "ranked_heads"]
+
+Row = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+_HEADS = (512, 16_384)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Surviving token ids (n,), ascending; their finite logits (n,) and probabilities (n,)."""
+
+    ids: Ids
+    logits: Row
+    probs: Row
+    entropy_bits: float
+
+    @classmethod
+    def of(cls, ids: Ids, logits: Row) -> Self:
+        """Normalise `logits`, all finite, over exactly these ids."""
+        shifted = logits - logits.max()  # (n,)
+        probs = np.exp(shifted)
+        total = float(probs.sum())
+        probs /= total
+        entropy = math.log(total) - float(probs @ shifted)
+        return cls(ids, logits, probs, max(entropy, 0.0) / math.log(2))
+
+    def surviving(self, logits: Row) -> tuple[Self, float]:
+        """The pool after a stage answered with `logits` (n,), -inf = removed, and the mass
+        that survived of the distribution before it."""
+        if logits is self.logits:
+            return self, 1.0
+        kept = np.flatnonzero(logits > -np.inf)
+        if kept.size == logits.size:
+            return self.of(self.ids, logits), 1.0
+        mass = min(float(self.probs[kept].sum()), 1.0)
+        return (self.of(self.ids[kept], logits[kept]) if kept.size else self._empty()), mass
+
+    def places(self, tokens: Ids) -> tuple[Ids, npt.NDArray[np.bool_]]:
+        """Where `tokens` (m,) are in this pool, and which of them are in it at all."""
+        places = np.minimum(np.searchsorted(self.ids, tokens), self.ids.size - 1)
+        return places, self.ids[places] == tokens
+
+    def _empty(self) -> Self:
+        nothing = np.empty(0)
+        return type(self)(self.ids[:0], nothing, nothing, 0.0)
+
+
+def ranked(key: Row, count: int) -> Ids:
+    """The places of the `count` largest of `key`, descending, ties by place.
+
+    Only those that can be among them are sorted.
+    """
+    size = key.size
+    if count >= size:
+        return np.argsort(-key, kind="stable")
+    if count <= 0:
+        return np.empty(0, dtype=np.int64)
+    cut = np.partition(key, size - count)[size - count]
+    places = np.flatnonzero(key >= cut)  # ties of the last one included: the lowest ids win
+    return places[np.argsort(-key[places], kind="stable")[:count]]
+
+
+def ranked_heads(key: Row) -> Iterator[Ids]:
+    """Ever longer heads of the full ranking of `key`; the last one is all of it.
+
+    A caller leaves the loop as soon as a head is long enough, which the first nearly
+    always is, and pays for a full sort only when none is.
+    """
+    for count in _HEADS:
+        if count < key.size:
+            yield ranked(key, count)
+    yield ranked(key, key.size)
