@@ -73,6 +73,25 @@ class SamplerChain:
         draw = Draw(token, _dense(last, row.size), run.traces, u, interval, candidates)
         return draw, _view(run.first, draw)
 
+    def stage_probs(
+        self,
+        logits: Tensor,
+        history: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        prompt_length: int = 0,
+    ) -> tuple[tuple[float, ...], ...]:
+        """For each of `tokens`, its probability after each active stage, in order.
+
+        0 once a stage has removed it. Raises what `sample` raises.
+        """
+        row = _checked_row(logits)
+        context = Context(self._config, self._rules, history, prompt_length, row.size)
+        run = _run(self._stages, _whole(row), context)
+        ids = np.asarray(tokens, dtype=np.int64)
+        after = np.stack([_probs(pool, ids) for pool in (run.first, *run.pools)], axis=1)
+        return tuple(map(tuple, after[:, 1:].tolist()))
+
     def describe(self) -> str:
         """The active stages in order: "temperature 0.8 → top_k 40 → top_p 0.95"."""
         parts = [stage.describe(self._config) for stage in self._stages]
@@ -102,17 +121,22 @@ class SamplerChain:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One pass of the stages: the pools at both ends, the traces, and, for each stage that
-    removed a token, the ids that it left."""
+    """One pass of the stages: the pool before it and after each stage, the traces, and, for
+    each stage that removed a token, the ids that it left."""
 
     first: Pool
-    last: Pool
+    pools: tuple[Pool, ...]
     traces: tuple[StageTrace, ...]
     removals: tuple[tuple[str, Ids], ...]
 
+    @property
+    def last(self) -> Pool:
+        """What there is to draw from."""
+        return self.pools[-1] if self.pools else self.first
+
 
 def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
-    pool, traces, removals = first, [], []
+    pool, pools, traces, removals = first, [], [], []
     for stage in stages:
         after, mass = pool.surviving(stage.apply(pool, context))
         if not after.ids.size:
@@ -121,7 +145,14 @@ def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
         if after.ids.size < pool.ids.size:
             removals.append((stage.name, after.ids))
         pool = after
-    return _Run(first, pool, tuple(traces), tuple(removals))
+        pools.append(pool)
+    return _Run(first, tuple(pools), tuple(traces), tuple(removals))
+
+
+def _probs(pool: Pool, tokens: Ids) -> Row:
+    """The probabilities (n,) of `tokens` (n,) in a pool; 0 for one that is not in it."""
+    at, present = pool.places(tokens)
+    return np.where(present, pool.probs[at], 0.0)
 
 
 def _checked_row(logits: Tensor) -> Row:
@@ -192,8 +223,6 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
     if drawn not in places:
         places, ranks = np.append(places, drawn), [*ranks, _rank(first, drawn)]
     tokens = first.ids[places]
-    at, present = last.places(tokens)
-    probs = np.where(present, last.probs[at], 0.0)
     return tuple(
         map(
             Candidate,
@@ -201,7 +230,7 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
             ranks,
             first.logits[places].tolist(),
             first.probs[places].tolist(),
-            probs.tolist(),
+            _probs(last, tokens).tolist(),
             _removers(run, tokens),
         )
     )
@@ -210,9 +239,10 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
 def _removers(run: _Run, tokens: Ids) -> list[str | None]:
     """For each token the stage that removed it, or None."""
     removers: list[str | None] = [None] * tokens.size
-    for name, left in run.removals:
-        for index in np.flatnonzero(~np.isin(tokens, left)):
-            removers[index] = removers[index] or name
+    for name, left in reversed(run.removals):
+        gone = left[np.minimum(np.searchsorted(left, tokens), left.size - 1)] != tokens
+        for index in np.flatnonzero(gone):
+            removers[index] = name
     return removers
 
 
