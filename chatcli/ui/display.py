@@ -11,17 +11,27 @@ stderr. Drawing is in `live`, what is drawn in `panel`, `figures` and `token_tab
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chatcli.engine.types import Chunk, Finish, Step, Usage
-from chatcli.model.types import LanguageModel
-from chatcli.sampling.chain import SamplerChain
-from chatcli.text.visible import visible
+from chatcli.text.visible import token_label, visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.figures import figures
 from chatcli.ui.frames import DisplayOptions, Frames
 from chatcli.ui.interrupt import Interrupt
+from chatcli.ui.keys import Keys
+from chatcli.ui.live import LiveText
+from chatcli.ui.pace import Pace
+from chatcli.ui.panel import PanelView
+from chatcli.ui.theme import Paint, prob_style
+from chatcli.ui.token_table import token_table
+
+if TYPE_CHECKING:
+    from chatcli.model.types import LanguageModel
+    from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["DisplayOptions", "Frames", "Reply", "show_reply"]
 
@@ -38,7 +48,7 @@ class Reply:
 
 def show_reply(
     env: Environment,
-    chunks: Iterator[Chunk],
+    chunks: Iterable[Chunk],
     *,
     model: LanguageModel,
     chain: SamplerChain,
@@ -48,23 +58,136 @@ def show_reply(
 ) -> Reply:
     """Show `chunks` as they come, after `prefix`; return the whole.
 
-    Raises what `chunks` raises, after what came before it is on the screen.
+    `frames` must be the `top` of whatever makes the chunks. The cursor must be in column 0
+    of a terminal; it is there again afterwards. Raises what `chunks` raises, once what came
+    before it is on the screen, and as `Environment.write` does.
     """
-    texts: list[str] = []
-    steps: list[Step] = []
-    last = Chunk("")
-    _write_plain(env, prefix)
-    for last in chunks:
-        texts.append(last.text)
-        steps += [_without_probs(step) for step in last.steps]
-        _write_plain(env, last.text)
-    reply = Reply("".join(texts), tuple(steps), last.finish, last.usage)
+    with Keys(env.keyboard if frames.live else None) as keys:
+        pace = Pace(frames, keys, interrupt)
+        view: _LiveView | _PlainView = _PlainView(env, pace)
+        if frames.live:
+            view = _LiveView(env, _panel_view(env, model, chain, frames), frames, pace)
+        reply = _follow(view, chunks, prefix)
+    _show_afterwards(env, reply, model, chain, frames)
     return reply
 
 
-def _write_plain(env: Environment, text: str) -> None:
-    if text:
-        env.write(visible(text) if env.stdout_is_terminal else text)
+def _follow(view: _LiveView | _PlainView, chunks: Iterable[Chunk], prefix: str) -> Reply:
+    texts: list[str] = []
+    steps: list[Step] = []
+    last = Chunk("")
+    try:
+        view.begin(prefix)
+        for last in chunks:
+            texts.append(last.text)
+            steps += map(_without_probs, last.steps)
+            view.add(last)
+    finally:
+        view.close()
+    return Reply("".join(texts), tuple(steps), last.finish, last.usage)
+
+
+class _LiveView:
+    """Tinted text with the panel below it."""
+
+    def __init__(self, env: Environment, panel: PanelView, frames: Frames, pace: Pace) -> None:
+        self._env = env
+        self._panel = panel
+        self._frames = frames
+        self._pace = pace
+        self._text = LiveText(env, panel.paint)
+        self._drawn = self._state()
+        self._least = 1.0  # the improbable token makes a text improbable that several made
+
+    def begin(self, prefix: str) -> None:
+        self._text.add(prefix)
+        self._text.draw(())
+
+    def add(self, chunk: Chunk) -> None:
+        self._least = min((self._least, *(step.raw_prob for step in chunk.steps)))
+        if chunk.text:
+            self._text.add(chunk.text, prob_style(self._least))
+            self._least = 1.0
+        self._pace.listen()
+        if chunk.steps and self._frames.due and chunk.finish is None:
+            self._draw(chunk)
+            self._pace.wait(functools.partial(self._draw_anew, chunk))
+
+    def close(self) -> None:
+        self._text.close()
+
+    def _draw(self, chunk: Chunk) -> None:
+        self._drawn = self._state()
+        columns, rows, paused = self._drawn
+        self._text.draw(
+            self._panel.render(chunk.steps[-1], chunk.usage, columns, rows, paused=paused)
+        )
+
+    def _draw_anew(self, chunk: Chunk) -> None:
+        """While a token is looked at: after a resize, or when the pause begins."""
+        if self._state() != self._drawn:
+            self._draw(chunk)
+
+    def _state(self) -> tuple[int, int, bool]:
+        return self._env.columns(), self._env.rows(), self._pace.paused
+
+
+class _PlainView:
+    """The text alone: exact into a pipe, inert on a terminal."""
+
+    def __init__(self, env: Environment, pace: Pace) -> None:
+        self._env = env
+        self._pace = pace
+        self._at_line_start = True
+
+    def begin(self, prefix: str) -> None:
+        self._write(prefix)
+
+    def add(self, chunk: Chunk) -> None:
+        self._write(chunk.text)
+        if chunk.steps and chunk.finish is None:
+            self._pace.wait(lambda: None)
+
+    def close(self) -> None:
+        if not self._at_line_start and self._env.stdout_is_terminal:
+            self._env.write("\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._env.write(visible(text) if self._env.stdout_is_terminal else text)
+            self._at_line_start = text.endswith("\n")
+
+
+def _panel_view(
+    env: Environment, model: LanguageModel, chain: SamplerChain, frames: Frames
+) -> PanelView:
+    return PanelView(
+        chain=chain.describe(),
+        seed=None if chain.config.greedy else chain.seed,
+        vocab_size=model.checkpoint.vocab_size,
+        context=model.checkpoint.context_length,
+        top=frames.options.top,
+        label=functools.cache(functools.partial(token_label, model.tokenizer)),
+        paint=Paint(env),
+    )
+
+
+def _show_afterwards(
+    env: Environment, reply: Reply, model: LanguageModel, chain: SamplerChain, frames: Frames
+) -> None:
+    """The table where it was asked for, then the figures; on stderr where stdout is a pipe."""
+    lines = []
+    if frames.options.table and reply.steps:
+        label = functools.partial(token_label, model.tokenizer)
+        lines += token_table(reply.steps, label, env.columns())
+    lines.append(figures(reply.steps, reply.finish, reply.usage, model, chain, env.columns()))
+    if env.stdout_is_terminal:
+        env.write(Paint(env)("figures", "\n".join(lines)) + "\n")
+        return
+    if env.stderr_is_terminal and reply.text and not reply.text.endswith("\n"):
+        env.say("")  # both may share a screen: chatcli complete … | tee
+    for line in lines:
+        env.say(line)
 
 
 def _without_probs(step: Step) -> Step:

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
@@ -103,16 +103,16 @@ class Environment:
     def read(self) -> str:
         """All of stdin as UTF-8. Raises UsageError where it is something else."""
         raw = getattr(self.stdin, "buffer", None)
-        if raw is None:
-            return self.stdin.read()
-        data: bytes = raw.read()
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UsageError(
-                f"standard input isn't UTF-8: byte 0x{data[error.start]:02X} at offset "
-                f"{error.start:,}; convert it first (iconv -t utf-8)"
-            ) from error
+        return self.stdin.read() if raw is None else _decoded(raw.read(), 0)
+
+    def lines(self) -> Iterator[str]:
+        """The lines of stdin as they come, without their ends. Raises as `read` does."""
+        raw = getattr(self.stdin, "buffer", None)
+        offset = 0
+        for line in self.stdin if raw is None else raw:
+            text = line if raw is None else _decoded(line, offset)
+            offset += len(line)
+            yield text.rstrip("\r\n")
 
     def abandon(self) -> None:
         """Point stdout and stderr, where broken, at nothing.
@@ -140,6 +140,17 @@ class Environment:
                 f"can't write the output: {error.strerror or error}; what was written so far "
                 "may be cut short; free some space or write elsewhere"
             ) from error
+
+
+def _decoded(data: bytes, offset: int) -> str:
+    """`data`, which starts at `offset` of stdin, as text."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"standard input isn't UTF-8: byte 0x{data[error.start]:02X} at offset "
+            f"{offset + error.start:,}; convert it first (iconv -t utf-8)"
+        ) from error
 
 
 def _discard(stream: TextIO) -> None:

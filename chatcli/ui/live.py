@@ -1,0 +1,116 @@
+"""Text that streams into the scrollback once, with a panel that lives below it.
+
+Between two writes the cursor rests at the end of the text. A redraw is one write: clear
+from the cursor to the end of the screen, add the new text, make room for the panel by
+index (which scrolls where it must and keeps the column), save the cursor, draw the panel
+without autowrap, restore the cursor. So no row above the cursor is ever touched, and the
+width that a terminal gives to a character can't put the text out of place.
+
+One state can't be saved and restored everywhere: a cursor that waits behind a full row. So
+a character that would fill the row is drawn together with the panel, and becomes text only
+when more text, or the end, follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import get_character_cell_size
+
+from chatcli.text.visible import visible
+from chatcli.ui.environment import Environment
+from chatcli.ui.theme import Paint
+
+__all__ = ["LiveText", "advance"]
+
+_BEGIN = "\x1b[?2026h\x1b[?25l"  # synchronized update, cursor hidden
+_END = "\x1b[?25h\x1b[?2026l"
+_CLEAR_BELOW = "\x1b[J"
+_INDEX = "\x1bD"
+_SAVE, _RESTORE = "\x1b7", "\x1b8"
+_AUTOWRAP_OFF, _AUTOWRAP_ON = "\x1b[?7l", "\x1b[?7h"
+_TAB = 8
+
+
+class LiveText:
+    """The screen while a reply streams. The cursor must be in column 0 when it is made."""
+
+    def __init__(self, env: Environment, paint: Paint) -> None:
+        self._env = env
+        self._paint = paint
+        self._pending: list[tuple[str, str]] = []  # (style, text) not yet written
+        self._line = ""  # what was written since the last newline
+        self._columns = env.columns()
+        self._column = 0
+        self._panel_is_up = False
+
+    def add(self, text: str, style: str = "") -> None:
+        """Take `text`, made inert; it is on the screen with the next `draw` or `close`."""
+        if text:
+            self._pending.append((style, visible(text)))
+
+    def draw(self, panel: Sequence[str]) -> None:
+        """Write the new text, and `panel` below it in place of the one before."""
+        text = self._take_text(hold_back=True)
+        held = "".join(self._paint(style, part) for style, part in self._pending)
+        rows = len(panel)
+        below = ""
+        if rows:
+            below = (
+                f"{_INDEX * rows}\x1b[{rows}A{_SAVE}{_AUTOWRAP_OFF}{held}"
+                + "".join(f"\r\n{row}" for row in panel)
+                + f"{_AUTOWRAP_ON}{_RESTORE}"
+            )
+        clear = _CLEAR_BELOW if self._panel_is_up else ""
+        self._panel_is_up = bool(rows)
+        self._env.write(f"{_BEGIN}{clear}{text}{below}{_END}")
+
+    def close(self) -> None:
+        """Write what is pending, take the panel away, and end the row."""
+        clear = _CLEAR_BELOW if self._panel_is_up else ""
+        text = self._take_text(hold_back=False)
+        self._panel_is_up = False
+        self._env.write(f"{clear}{text}" + ("\n" if self._column else ""))
+
+    def _take_text(self, hold_back: bool) -> str:
+        """The pending text, styled; a character that would fill the row stays pending."""
+        columns = self._env.columns()
+        if columns != self._columns:  # resized: terminals wrap the line anew
+            self._columns = columns
+            self._column = advance(0, self._line, columns)
+        plain = "".join(text for _, text in self._pending)
+        column = advance(self._column, plain, columns)
+        ready, held = self._pending, list[tuple[str, str]]()
+        if hold_back and column == columns:
+            ready, held = _split_last_character(self._pending)
+            plain = "".join(text for _, text in ready)
+            column = advance(self._column, plain, columns)
+        self._pending, self._column = held, column
+        self._line = (self._line + plain).rpartition("\n")[2]
+        return "".join(self._paint(style, text) for style, text in ready)
+
+
+def advance(column: int, text: str, columns: int) -> int:
+    """The column behind `text` written at `column`; equal to `columns` behind a full row."""
+    for character in text:
+        if character == "\n":
+            column = 0
+        elif character == "\t":
+            column = min(columns - 1, (column // _TAB + 1) * _TAB)
+        else:
+            cells = get_character_cell_size(character)
+            column = cells if column + cells > columns else column + cells
+    return column
+
+
+def _split_last_character(
+    parts: Sequence[tuple[str, str]],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """`parts` before the last character that takes a cell, and from it on."""
+    for index in range(len(parts) - 1, -1, -1):
+        style, text = parts[index]
+        for place in range(len(text) - 1, -1, -1):
+            if get_character_cell_size(text[place]):
+                before = [*parts[:index], (style, text[:place])]
+                return before, [(style, text[place:]), *parts[index + 1 :]]
+    return list(parts), []

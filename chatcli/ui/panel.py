@@ -1,0 +1,184 @@
+"""The panel under a streaming reply: the newest token, its rivals, and what each stage did.
+
+Pure: a step and a size in, rows of text out. Rows are as wide as the terminal at most; the
+columns behind a token's label are addressed absolutely, so that they line up whatever width
+a terminal gives to a character. Under 60 columns, or with few rows, it folds to one line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from chatcli.engine.types import Step, Usage
+from chatcli.sampling.types import Candidate
+from chatcli.ui.theme import Paint, prob_style
+
+__all__ = ["PanelView", "bits", "clip", "percent"]
+
+_FOLD_BELOW = 60
+_WIDEST = 100
+_FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
+_FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
+_BLOCKS = " ▏▎▍▌▋▊▉"
+_SEPARATOR = " · "
+
+
+@dataclass(frozen=True, slots=True)
+class PanelView:
+    """What stays the same through a reply.
+
+    `chain` is the sampler chain as text, `seed` None when greedy, `label` a token's spelling
+    for tables (inert), `vocab_size` and `context` (in force) count tokens.
+    """
+
+    chain: str
+    seed: int | None
+    vocab_size: int
+    context: int
+    top: int
+    label: Callable[[int], str]
+    paint: Paint
+
+    def render(
+        self, step: Step, usage: Usage, columns: int, rows: int, paused: bool = False
+    ) -> list[str]:
+        """The panel for `step`, at most `rows - 1` rows of at most `columns` cells."""
+        # A row is kept for the text, and half the screen at least.
+        room = min(self.top, rows // 2 - 2)
+        if rows < 2:
+            return []
+        if columns < _FOLD_BELOW or room < 2:
+            return [self._folded(step, columns - 1, paused)]
+        return self._framed(step, usage, min(columns, _WIDEST), room, paused)
+
+    def _framed(self, step: Step, usage: Usage, width: int, room: int, paused: bool) -> list[str]:
+        chain, state = self._footer(step, usage, width - 6, paused)
+        top = self._border("╭", self._title(step), "╮", width)
+        body = [self._row(step, one, width) for one in _shown(step, room)]
+        if chain:
+            text = set_cell_size(f" {clip(chain, width - 4)}", width - 2)
+            body.append(self.paint("border", f"│{text}│"))
+        return [top, *body, self._border("╰", state, "╯", width)]
+
+    def _border(self, left: str, text: str, right: str, width: int) -> str:
+        text = clip(text, width - 4)
+        line = "─" * (width - 4 - cell_len(text))
+        return self.paint("border", f"{left} {text} {line}{right}")
+
+    def _title(self, step: Step) -> str:
+        """The token's number, entropy before and after the chain, and the survivors."""
+        items = [f"token {step.index + 1:,}", f"entropy {_entropies(step)} bits"]
+        if step.draw.u is None:
+            items.append("greedy")
+        elif step.draw.stages:
+            items.append(f"{step.draw.stages[-1].kept:,} of {self.vocab_size:,} survive")
+        return _SEPARATOR.join(items)
+
+    def _footer(self, step: Step, usage: Usage, width: int, paused: bool) -> tuple[str, str]:
+        """The chain and the state: together on the border where they fit, else on two rows."""
+        chain = self.chain + ("" if self.seed is None else f"{_SEPARATOR}seed {self.seed}")
+        context = f"{step.position + 1:,}/{self.context:,}"
+        speed = f"{usage.tokens_per_second:,.0f} tok/s"
+        if paused:
+            return chain, "paused · Space: next token · Enter: go on · q: stop"
+        for state in (f"{speed} · context {context}", f"{speed} · {context}"):
+            if cell_len(chain) + len(_SEPARATOR + state) <= width:
+                return "", chain + _SEPARATOR + state
+        return chain, f"{speed} · context {context}"
+
+    def _row(self, step: Step, candidate: Candidate, width: int) -> str:
+        chosen = candidate.token == step.token
+        label_width = min(16, max(8, width // 8))
+        bar_at = 4 + label_width + 1  # 0-based: "│ ▶ ", the label, a space
+        figures_at = width - 1 - _FIGURES_WIDTH
+        label = clip(self.label(candidate.token), label_width)
+        style = prob_style(candidate.raw_prob)
+        if candidate.prob > 0:
+            bar = self.paint(style, _bar(candidate.prob, figures_at - bar_at))
+            prob = percent(candidate.prob)
+        else:
+            why = f"· removed by {candidate.removed_by}" if candidate.removed_by else "· not drawn"
+            bar, prob = self.paint("removed", clip(why, figures_at + 9 - bar_at)), ""
+        figures = _FIGURES.format(
+            prob=prob, raw=percent(candidate.raw_prob), bits=bits(candidate.raw_prob)
+        )
+        skip = 0 if prob else 9  # the words take the place of bar and probability
+        edge = self.paint("border", "│")
+        return (
+            f"{edge} {'▶' if chosen else ' '} {self.paint('chosen' if chosen else style, label)}"
+            f"{_column(bar_at)}{bar}{_column(figures_at + skip)}{figures[skip:]}{edge}"
+        )
+
+    def _folded(self, step: Step, width: int, paused: bool) -> str:
+        """One line: the token, then as much as fits of its rivals and of the title."""
+        first, *others = _chosen_first(step)
+        line = clip(f"▶ {self.label(first.token)} {percent(first.prob)}", width)
+        rivals = [f"{self.label(one.token)} {percent(one.prob)}" for one in others if one.prob > 0]
+        state = ["paused"] if paused else []
+        for item in [*state, *rivals[:3], f"{_entropies(step)} bits", f"#{step.index + 1}"]:
+            if cell_len(line) + len(_SEPARATOR) + cell_len(item) <= width:
+                line += _SEPARATOR + item
+        return self.paint(prob_style(first.raw_prob), line)
+
+
+def percent(prob: float) -> str:
+    """ "88.1 %"; "<0.1 %" for what would round to nothing, never "100.0 %" for less than 1."""
+    if 0 < prob < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= prob < 1:
+        return ">99.9 %"
+    return f"{prob * 100:.1f} %"
+
+
+def bits(prob: float) -> str:
+    """Surprisal, -log2 of a probability: "0.43 bits"."""
+    return f"{-math.log2(prob):.2f} bits" if prob > 0 else "∞ bits"
+
+
+def clip(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with "…" where something was cut off."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def _column(index: int) -> str:
+    """The escape sequence that moves to a 0-based column of the row."""
+    return f"\x1b[{index + 1}G"
+
+
+def _bar(prob: float, width: int) -> str:
+    """A bar in eighths of a cell; a full one is certainty."""
+    eighths = max(1, round(prob * width * 8))
+    return ("█" * (eighths // 8) + _BLOCKS[eighths % 8]).rstrip()
+
+
+def _entropies(step: Step) -> str:
+    """ "1.63 → 0.63": of the model's own distribution, and after the chain."""
+    before = f"{step.entropy_bits:.2f}"
+    return f"{before} → {step.draw.stages[-1].entropy_bits:.2f}" if step.draw.stages else before
+
+
+def _shown(step: Step, room: int) -> Sequence[Candidate]:
+    """The first candidates, the chosen one always among them."""
+    shown = step.draw.candidates[:room]
+    if any(one.token == step.token for one in shown):
+        return shown
+    return [*shown[: room - 1], _chosen(step)]
+
+
+def _chosen_first(step: Step) -> list[Candidate]:
+    others = [one for one in step.draw.candidates if one.token != step.token]
+    return [_chosen(step), *others]
+
+
+def _chosen(step: Step) -> Candidate:
+    """The chosen token as a candidate, whether it was reported as one or not."""
+    for one in step.draw.candidates:
+        if one.token == step.token:
+            return one
+    return Candidate(step.token, step.rank, math.nan, step.raw_prob, step.prob)

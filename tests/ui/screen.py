@@ -1,0 +1,203 @@
+"""A small terminal: it obeys the sequences the display sends, and fails on any other.
+
+Rows that scroll off the top are kept, and each row knows whether it was wrapped by the
+terminal, so that `text()` is what a person would copy. A cursor behind a full row waits
+there (pending wrap), and every cursor movement forgets that, as in real terminals.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.cells import get_character_cell_size
+
+from chatcli.ui.environment import ColorSystem, Environment
+
+__all__ = ["Screen", "screen_environment"]
+
+_TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b([78D])|(.)", re.DOTALL)
+
+
+class Screen(io.StringIO):
+    """A text stream that is a terminal of `columns` by `rows`."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        super().__init__()
+        self.columns, self.rows = columns, rows
+        self.sent: list[str] = []  # each write, raw
+        self.styles: set[str] = set()  # every SGR parameter that was sent
+        self.autowrap = self.cursor_visible = True
+        self._lines: list[list[str]] = [[""] * columns]
+        self._wrapped: set[int] = set()  # indices of lines that the terminal wrapped
+        self._row = self._column = 0  # the row counts from the first line of the scrollback
+        self._saved = (0, 0, False)
+        self._pending_wrap = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def size(self) -> tuple[int, int]:
+        return self.columns, self.rows
+
+    def write(self, text: str) -> int:
+        self.sent.append(text)
+        for match in _TOKEN.finditer(text):
+            parameters, final, single, character = match.groups()
+            if final:
+                self._control(parameters, final)
+            elif single:
+                self._escape(single)
+            else:
+                self._put(character)
+        return len(text)
+
+    def lines(self) -> list[str]:
+        """Everything from the first row of the scrollback to the last that isn't blank."""
+        rows = ["".join(cell or " " for cell in line if cell != "\0") for line in self._lines]
+        rows = [row.rstrip() for row in rows]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    def text(self) -> str:
+        """What would be copied: rows that the terminal wrapped are joined again."""
+        text = ""
+        for index, line in enumerate(self.lines()):
+            text += line if index + 1 in self._wrapped else line + "\n"
+        return text
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Take a new size: what was one line is wrapped anew, and the cursor stays with its
+        character, as terminals that reflow do it."""
+        lines, cursor = self._unwrapped()
+        self.columns, self.rows = columns, rows
+        self._lines, self._wrapped, self._pending_wrap = [], set(), False
+        for number, cells in enumerate(lines):
+            self._lines.append([])
+            for offset, cell in enumerate(cells):
+                needed = 1 + (cells[offset + 1 : offset + 2] == ["\0"])
+                if len(self._lines[-1]) + needed > columns:
+                    self._wrapped.add(len(self._lines))
+                    self._lines.append([])
+                if cursor == (number, offset):
+                    self._row, self._column = len(self._lines) - 1, len(self._lines[-1])
+                self._lines[-1].append(cell)
+        for line in self._lines:
+            line += [""] * (columns - len(line))
+
+    def _unwrapped(self) -> tuple[list[list[str]], tuple[int, int]]:
+        """The lines before any wrapping, padded to hold the cursor, and its (line, offset)."""
+        lines: list[list[str]] = []
+        cursor = (0, 0)
+        for index, line in enumerate(self._lines):
+            if index not in self._wrapped:
+                lines.append([])
+            if index == self._row:
+                cursor = (len(lines) - 1, len(lines[-1]) + self._column)
+            filled = max((place + 1 for place, cell in enumerate(line) if cell), default=0)
+            lines[-1] += line[:filled]
+        lines[cursor[0]] += [""] * (cursor[1] + 1 - len(lines[cursor[0]]))
+        return lines, cursor
+
+    def _control(self, parameters: str, final: str) -> None:
+        count = int(parameters) if parameters.isdigit() else 1
+        if final == "m":
+            self.styles.add(parameters)
+        elif final == "A":
+            self._move(max(self._row - count, self._top()), self._column)
+        elif final == "G":
+            self._move(self._row, min(count, self.columns) - 1)
+        elif final == "J":
+            self._clear_below()
+        elif (parameters, final) in {("?7", "h"), ("?7", "l")}:
+            self.autowrap = final == "h"
+        elif (parameters, final) in {("?25", "h"), ("?25", "l")}:
+            self.cursor_visible = final == "h"
+        elif (parameters, final) not in {("?2026", "h"), ("?2026", "l")}:
+            raise AssertionError(f"unexpected escape sequence CSI {parameters}{final}")
+
+    def _escape(self, single: str) -> None:
+        if single == "7":
+            self._saved = (self._row - self._top(), self._column, self._pending_wrap)
+        elif single == "8":
+            row, column, self._pending_wrap = self._saved
+            self._row, self._column = self._top() + row, column
+        else:
+            self._pending_wrap = False
+            self._down()
+
+    def _put(self, character: str) -> None:
+        if character == "\n":  # the line discipline makes it CR LF
+            self._move(self._row, 0)
+            self._down()
+        elif character == "\r":
+            self._move(self._row, 0)
+        elif character == "\t":
+            self._move(self._row, min(self.columns - 1, (self._column // 8 + 1) * 8))
+        else:
+            assert character >= " " and not "\x7f" <= character < "\xa0", ascii(character)
+            self._print(character, get_character_cell_size(character))
+
+    def _print(self, character: str, cells: int) -> None:
+        if cells == 0:
+            return self._combine(character)
+        room = self.columns - self._column - self._pending_wrap
+        if cells > room and self.autowrap:
+            self._wrap()
+        elif cells > room:
+            self._column = self.columns - cells
+        self._lines[self._row][self._column : self._column + cells] = [character, "\0"][:cells]
+        self._pending_wrap = self.autowrap and self._column + cells == self.columns
+        self._column = min(self._column + cells, self.columns - 1)
+        return None
+
+    def _combine(self, character: str) -> None:
+        column = self._column if self._pending_wrap else self._column - 1
+        while column > 0 and self._lines[self._row][column] == "\0":
+            column -= 1
+        if column >= 0:
+            self._lines[self._row][column] += character
+
+    def _wrap(self) -> None:
+        self._move(self._row, 0)
+        self._down()
+        self._wrapped.add(self._row)
+
+    def _down(self) -> None:
+        self._row += 1
+        while self._row >= len(self._lines):
+            self._lines.append([""] * self.columns)
+
+    def _move(self, row: int, column: int) -> None:
+        self._row, self._column, self._pending_wrap = row, column, False
+
+    def _top(self) -> int:
+        return max(0, len(self._lines) - self.rows)
+
+    def _clear_below(self) -> None:
+        """Blanks what follows the cursor; the character under it goes too."""
+        self._lines[self._row][self._column :] = [""] * (self.columns - self._column)
+        for row in range(self._row + 1, len(self._lines)):
+            self._lines[row] = [""] * self.columns
+            self._wrapped.discard(row)
+
+
+def screen_environment(
+    screen: Screen,
+    *,
+    color_system: ColorSystem | None = "256",
+    keyboard: int | None = None,
+    stderr: io.StringIO | None = None,
+) -> Environment:
+    """An environment whose stdout is `screen`."""
+    return Environment(
+        stdin=io.StringIO(),
+        stdout=screen,
+        stderr=stderr or io.StringIO(),
+        stdout_is_terminal=True,
+        size=screen.size,
+        color_system=color_system,
+        cursor=True,
+        keyboard=keyboard,
+    )
