@@ -93,17 +93,21 @@ def run(args: list[str], env: Environment) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:
-        raise _usage_error(error) from None
+        usage = _usage_error(error)
+        if usage is None:
+            raise
+        raise usage from None
 
 
-def _usage_error(error: Exception) -> Exception:
-    """What typer says of bad arguments, as our own; any other exception as it is.
+def _usage_error(error: Exception) -> UsageError | None:
+    """What typer says of bad arguments, as our own; None for any other exception.
 
     Its classes have no public name that all versions share, but they are what
     `typer.BadParameter` descends from.
     """
-    if not isinstance(error, typer.BadParameter.__mro__[2]):
-        return error
+    parser_error: Any = typer.BadParameter.__mro__[2]
+    if not isinstance(error, parser_error):
+        return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else _PROGRAM
     return UsageError(f"{error.format_message()} See `{path} --help`.")

@@ -23,7 +23,7 @@ from chatcli.cli.options import (
 from chatcli.cli.prompting import PromptFlags, check_prompt_flags, prompt_ids, read_prompt
 
 if TYPE_CHECKING:
-    from chatcli.engine.types import Chunk
+    from chatcli.engine.types import Chunk, Finish
     from chatcli.model.types import KVCache, LanguageModel
     from chatcli.sampling.chain import SamplerChain
     from chatcli.sampling.types import SamplingConfig
@@ -151,7 +151,7 @@ def _run_json(job: _Job, sample: int, chain: SamplerChain) -> None:
 
     texts = [job.prefix]
     last = Chunk("")
-    finish = "error"
+    finish: Finish | None = "error"
     try:
         for last in job.chunks(chain, job.display.top):
             texts.append(last.text)

@@ -43,7 +43,9 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
     typer sees one keyword parameter for every field; `command` gets the instances.
     """
     parameters = _parameters(command)
-    groups = {name: hint for name, hint in _hints(command).items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {
+        name: hint for name, hint in _hints(command).items() if is_dataclass(hint)
+    }
 
     def call(**values: Any) -> int:
         for name, group in groups.items():

@@ -42,8 +42,9 @@ _DEFAULTS: Mapping[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.95}
 _LUCKY = ("top_k", "top_p", "min_p", "typical_p")
 
 
-def _complete_order(incomplete: str) -> list[str]:
-    return [name for name in ("hf", "llamacpp", "vllm", "mlx") if name.startswith(incomplete)]
+def _words(*words: str) -> Callable[[str], list[str]]:
+    """What the shell completes an option's value with."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,28 @@ class ModelFlags:
     ] = "builtin"
     engine: Annotated[
         str,
-        Option(metavar="NAME", help="auto, native or transformers.", rich_help_panel=_MODEL),
+        Option(
+            metavar="NAME",
+            help="auto, native or transformers.",
+            autocompletion=_words("auto", "native", "transformers"),
+            rich_help_panel=_MODEL,
+        ),
     ] = "auto"
     device: Annotated[
         str,
-        Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MODEL),
+        Option(
+            metavar="NAME",
+            help="auto, cpu, cuda, cuda:N or mps.",
+            autocompletion=_words("auto", "cpu", "cuda", "mps"),
+            rich_help_panel=_MODEL,
+        ),
     ] = "auto"
     dtype: Annotated[
         str,
         Option(
             metavar="NAME",
             help="auto, float32, bfloat16 or float16.",
+            autocompletion=_words("auto", "float32", "bfloat16", "float16"),
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
@@ -186,7 +198,7 @@ class SamplingFlags:
         Option(
             metavar="NAME",
             help="hf, llamacpp, vllm, mlx, or stages separated by commas.",
-            autocompletion=_complete_order,
+            autocompletion=_words("hf", "llamacpp", "vllm", "mlx"),
             rich_help_panel=_SAMPLING,
         ),
     ] = None

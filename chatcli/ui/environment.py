@@ -107,10 +107,9 @@ class Environment:
 
     def lines(self) -> Iterator[str]:
         """The lines of stdin as they come, without their ends. Raises as `read` does."""
-        raw = getattr(self.stdin, "buffer", None)
         offset = 0
-        for line in self.stdin if raw is None else raw:
-            text = line if raw is None else _decoded(line, offset)
+        for line in getattr(self.stdin, "buffer", self.stdin):
+            text = _decoded(line, offset) if isinstance(line, bytes) else line
             offset += len(line)
             yield text.rstrip("\r\n")
 

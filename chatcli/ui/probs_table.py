@@ -1,0 +1,108 @@
+"""The next-token table of `chatcli probs`: a row a token, a column a stage.
+
+Below the tokens, what each stage left: how many survive it, and the entropy after it. On a
+narrow screen columns give way, the token and its final probability last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatcli.probe.next_token import NextToken
+from chatcli.text.types import Tokenizer
+from chatcli.text.visible import token_label, visible
+from chatcli.ui.columns import Column, table_lines
+from chatcli.ui.environment import Environment
+from chatcli.ui.panel import clip, percent
+from chatcli.ui.theme import Paint
+
+__all__ = ["show_probs"]
+
+_SUMMARY = ("survive", "bits")
+
+
+def show_probs(env: Environment, prompt: str, found: NextToken, tokenizer: Tokenizer) -> None:
+    """Write the table, under a title with the prompt, the entropies and the chain."""
+    width = env.columns() if env.stdout_is_terminal else None
+    paint = Paint(env)
+    title = [visible(prompt, keep_newlines=False), *_headings(found)]
+    lines = [clip(line, width) if width else line for line in title]
+    table = table_lines(_columns(found, tokenizer), width)
+    body = [paint("heading", table[0]), *table[1 : -len(_SUMMARY)]]
+    summary = [paint("figures", line) for line in table[-len(_SUMMARY) :]]
+    env.write("\n".join([paint("heading", lines[0]), *lines[1:], "", *body, *summary]) + "\n")
+
+
+def _headings(found: NextToken) -> list[str]:
+    after = found.stages[-1].entropy_bits if found.stages else found.entropy_bits
+    count = len(found.prompt_ids)
+    return [
+        f"{count:,} token{'' if count == 1 else 's'} · entropy {found.entropy_bits:.2f} → "
+        f"{after:.2f} bits",
+        found.chain,
+    ]
+
+
+def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
+    """Every column there could be; the order on the screen is the order here."""
+    candidates = found.candidates
+    labels = [token_label(tokenizer, each.token) for each in candidates]
+    partial = [_partial_bytes(tokenizer, each.token) for each in candidates]
+    columns = [
+        _column("rank", [f"{each.rank:,}" for each in candidates], rank=3, right=True),
+        _column("token", labels, _SUMMARY, gives=True),
+        _column("id", [str(each.token) for each in candidates], rank=7, right=True),
+        _column("logit", [f"{each.logit:.2f}" for each in candidates], rank=4, right=True),
+        _column(
+            "model",
+            [percent(each.raw_prob) for each in candidates],
+            (f"{found.vocab_size:,}", f"{found.entropy_bits:.2f}"),
+            rank=1,
+            right=True,
+        ),
+        *_stage_columns(found),
+        _column("removed by", [each.removed_by or "" for each in candidates], rank=2),
+    ]
+    if any(partial):
+        columns.insert(2, _column("bytes", partial, rank=6))
+    return columns
+
+
+def _stage_columns(found: NextToken) -> list[Column]:
+    """One for each active stage, the last of them being what is drawn from; and greedy's."""
+    columns = []
+    for index, stage in enumerate(found.stages):
+        last = index == len(found.stages) - 1 and not found.config.greedy
+        shares = [_share(row[index]) for row in found.stage_probs]
+        summary = (f"{stage.kept:,}", f"{stage.entropy_bits:.2f}")
+        columns.append(_column(stage.name, shares, summary, rank=0 if last else 5, right=True))
+    if found.config.greedy:
+        shares = [_share(each.prob) for each in found.candidates]
+        columns.append(_column("greedy", shares, ("1", "0.00"), right=True))
+    return columns
+
+
+def _column(
+    title: str,
+    cells: Sequence[str],
+    summary: Sequence[str] = ("", ""),
+    *,
+    rank: int = 0,
+    right: bool = False,
+    gives: bool = False,
+) -> Column:
+    return Column(title, [*cells, *summary], rank=rank, right=right, gives=gives)
+
+
+def _share(prob: float) -> str:
+    return percent(prob) if prob > 0 else "–"
+
+
+def _partial_bytes(tokenizer: Tokenizer, token: int) -> str:
+    """The bytes of a token that is no whole character, in hex; "" for any other."""
+    raw = tokenizer.token_bytes(token)
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.hex(" ").upper()
+    return ""

@@ -1,0 +1,162 @@
+"""The conversation at the keyboard: a line is a message, or a command that starts with a slash.
+
+On a terminal lines come from prompt-toolkit; without one, a line of stdin is a turn, and
+only replies are written to stdout. What a reply looks like is in `display`; what a turn
+does to the context, in `chat.conversation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from chatcli.chat.conversation import Conversation
+from chatcli.errors import ChatcliError, OutputError, UsageError
+from chatcli.ui.display import show_reply
+from chatcli.ui.environment import Environment
+from chatcli.ui.frames import DisplayOptions, Frames
+from chatcli.ui.interrupt import Interrupt
+
+__all__ = ["ReplyOptions", "run_repl"]
+
+# A slash, a word, and nothing or a space: "/usr/bin is a folder" is a message.
+_SLASH = re.compile(r"/([A-Za-z?]+)(?:\s+(.*))?", re.DOTALL)
+_PROMPT = "> "
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """What holds for every reply of a conversation."""
+
+    display: DisplayOptions
+    max_tokens: int = 512
+    stop: Sequence[str] = ()
+    prefill: str = ""
+
+
+def run_repl(
+    env: Environment,
+    conversation: Conversation,
+    options: ReplyOptions,
+    lines: Iterator[str] | None = None,
+) -> bool:
+    """Read lines and answer them until they end; return whether every turn succeeded.
+
+    `lines` are by default those of the terminal, or of stdin where there is none. Raises
+    KeyboardInterrupt where Ctrl-C is pressed and there is no prompt to go back to.
+    """
+    if lines is None:
+        lines = _typed_lines() if env.interactive else env.lines()
+    repl = _Repl(env, conversation, options)
+    for line in lines:
+        if not repl.take(line):
+            break
+    return not repl.failed
+
+
+class _Repl:
+    """One conversation on one terminal; `failed` says whether a turn went wrong."""
+
+    def __init__(self, env: Environment, conversation: Conversation, options: ReplyOptions) -> None:
+        self.env = env
+        self.conversation = conversation
+        self.options = options
+        self.failed = False
+
+    def take(self, line: str) -> bool:
+        """Obey or answer `line`; return whether the conversation goes on."""
+        slash = _SLASH.fullmatch(line.strip())
+        try:
+            if slash is not None:
+                return _command(slash[1]).run(self, slash[2] or "")
+            if line.strip():
+                self._reply(line)
+        except OutputError:
+            raise
+        except ChatcliError as error:
+            self.failed = True
+            self.env.error(str(error))
+        return True
+
+    def _reply(self, text: str) -> None:
+        options, frames = self.options, Frames(self.env, self.options.display)
+        with Interrupt() as interrupt:
+            chunks = self.conversation.ask(
+                text,
+                max_tokens=options.max_tokens,
+                stop=options.stop,
+                prefill=options.prefill,
+                top=frames,
+                cancelled=interrupt.cancelled,
+            )
+            show_reply(
+                self.env,
+                chunks,
+                model=self.conversation.model,
+                chain=self.conversation.chain,
+                frames=frames,
+                interrupt=interrupt,
+                prefix=options.prefill,
+            )
+        if interrupt.cancelled() and not self.env.interactive:
+            raise KeyboardInterrupt
+
+
+def _help(repl: _Repl, argument: str) -> bool:
+    width = max(len(command.name) for command in _COMMANDS)
+    lines = [f"/{command.name:<{width}}  {command.help}" for command in _COMMANDS]
+    keys = "Ctrl-C stops a reply or clears the line; Ctrl-D leaves."
+    repl.env.say("\n".join([*lines, keys]))
+    return True
+
+
+def _reset(repl: _Repl, argument: str) -> bool:
+    repl.conversation.reset()
+    repl.env.say("a fresh conversation; the system prompt stays")
+    return True
+
+
+def _exit(repl: _Repl, argument: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A slash command; `run` gets what follows the name, and says whether the chat goes on."""
+
+    name: str
+    help: str
+    run: Callable[[_Repl, str], bool]
+
+
+_COMMANDS = (
+    _Command("help", "list the commands", _help),
+    _Command("reset", "forget the conversation and start afresh", _reset),
+    _Command("exit", "leave", _exit),
+)
+
+
+def _command(name: str) -> _Command:
+    """The command of that name. Raises UsageError, with the nearest one, where there is none."""
+    names = {command.name: command for command in _COMMANDS}
+    if name in names:
+        return names[name]
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.4)
+    hint = f"did you mean /{near[0]}?" if near else "/help lists them"
+    raise UsageError(f"no command /{name}; {hint}")
+
+
+def _typed_lines() -> Iterator[str]:
+    """Lines from the keyboard until Ctrl-D; Ctrl-C gives the line up."""
+    from prompt_toolkit import PromptSession
+
+    prompt = PromptSession[str](_PROMPT)
+    while True:
+        try:
+            yield prompt.prompt()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
