@@ -1,0 +1,137 @@
+"""A training recipe: tokenizer, model shape, and the phases that a checkpoint goes through.
+
+Recipes are TOML files. What a recipe means (reading sources, packing, the loop) is in the
+modules beside this one; here a file becomes values, and a mistake in it one clear line.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chatcli.errors import TrainingError
+
+__all__ = ["BUILTIN_RECIPE", "Phase", "Recipe", "Shape", "Source", "load_recipe"]
+
+BUILTIN_RECIPE = Path(__file__).with_name("builtin.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of the corpus, and how often it is seen.
+
+    `kind` is "text" (documents), "chat" (conversations) or "facts" (banks to expand);
+    `epochs` may be a fraction, then that share of the documents is taken, once.
+    """
+
+    path: str
+    kind: str
+    epochs: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size of the model, in the words of transformers' configs."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int = 2048
+    rope_theta: float = 10000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One run of the loop over some sources.
+
+    `kind` "pretrain" learns every token of packed documents, "sft" the assistant's tokens
+    of conversations. Rows are `row_length` tokens long and `batch_rows` of them make a
+    step. The learning rate rises over `warmup` (a share of the steps), stays, and falls
+    to zero over the last `decay`. `matrix_lr` is Muon's, `other_lr` is AdamW's.
+    """
+
+    name: str
+    kind: str
+    sources: tuple[Source, ...]
+    row_length: int
+    batch_rows: int
+    matrix_lr: float
+    other_lr: float
+    warmup: float = 0.02
+    decay: float = 0.3
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe; `never_train_on` lists evaluation files whose text is kept out."""
+
+    name: str
+    seed: int
+    shape: Shape
+    tokenizer_sources: tuple[Source, ...]
+    phases: tuple[Phase, ...]
+    never_train_on: tuple[str, ...] = ()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file. Raises TrainingError naming the file and the key."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"recipe {path}: {error}") from error
+    try:
+        return _recipe(table)
+    except TrainingError as error:
+        raise TrainingError(f"recipe {path}: {error}") from None
+
+
+def _recipe(table: dict[str, Any]) -> Recipe:
+    parts = dict(table)
+    parts["shape"] = _record(Shape, parts.pop("shape", {}), "shape")
+    parts["tokenizer_sources"] = _sources(parts.pop("tokenizer_sources", []), "tokenizer_sources")
+    parts["phases"] = tuple(_phase(phase) for phase in parts.pop("phases", []))
+    parts["never_train_on"] = tuple(parts.pop("never_train_on", []))
+    recipe = _record(Recipe, parts, "the top level")
+    if not recipe.phases:
+        raise TrainingError("it has no [[phases]]; add at least one of kind pretrain")
+    return recipe
+
+
+def _phase(table: dict[str, Any]) -> Phase:
+    name = table.get("name", "?")
+    sources = _sources(table.get("sources", []), f"phase {name}")
+    phase = _record(Phase, {**table, "sources": sources}, f"phase {name}")
+    if phase.kind not in ("pretrain", "sft"):
+        raise TrainingError(f"phase {name} has kind {phase.kind!r}; use pretrain or sft")
+    return phase
+
+
+def _sources(rows: list[dict[str, Any]], where: str) -> tuple[Source, ...]:
+    sources = tuple(_record(Source, row, f"a source of {where}") for row in rows)
+    for source in sources:
+        if source.kind not in ("text", "chat", "facts"):
+            raise TrainingError(f"{source.path} has kind {source.kind!r}; use text, chat or facts")
+        if not source.epochs > 0:
+            raise TrainingError(f"{source.path} has epochs {source.epochs}; use a number above 0")
+    return sources
+
+
+T = TypeVar("T", Source, Shape, Phase, Recipe)
+
+
+def _record(cls: type[T], table: dict[str, Any], where: str) -> T:
+    """A dataclass from a table, with unknown and missing keys named."""
+    known = {field.name for field in fields(cls)}
+    if unknown := sorted(set(table) - known):
+        raise TrainingError(f"{where} has the unknown key {unknown[0]!r}; known: {sorted(known)}")
+    try:
+        return cls(**table)
+    except TypeError as error:
+        raise TrainingError(f"{where}: {error}") from error
