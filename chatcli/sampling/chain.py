@@ -159,7 +159,10 @@ def _checked_row(logits: Tensor) -> Row:
     """The logits in float64 on the CPU; raises LogitsError if nothing can be drawn from them."""
     if logits.ndim != 1 or not len(logits):
         raise LogitsError(f"logits must be one row [V], got the shape {list(logits.shape)}")
-    row: Row = logits.detach().to("cpu").to(torch.float64).numpy()
+    plain = logits.detach().cpu()
+    if plain.dtype != torch.float64:
+        plain = plain.float()
+    row = plain.numpy().astype(np.float64, copy=False)  # not torch's: its threads cost more
     best = row.max()  # NaN if any is
     if not np.isfinite(best):
         what = {np.inf: "+inf", -np.inf: "nothing but -inf"}.get(float(best), "NaN")
@@ -221,7 +224,7 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
     ranks = list(range(1, places.size + 1))
     drawn = int(np.searchsorted(first.ids, token))
     if drawn not in places:
-        places, ranks = np.append(places, drawn), [*ranks, _rank(first, drawn)]
+        places, ranks = np.array([*places, drawn]), [*ranks, _rank(first, drawn)]
     tokens = first.ids[places]
     return tuple(
         map(

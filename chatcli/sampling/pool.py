@@ -36,13 +36,12 @@ class Pool:
     @classmethod
     def of(cls, ids: Ids, logits: Row) -> Self:
         """Normalise `logits`, all finite, over exactly these ids."""
-        shifted = logits - logits.max()  # (n,)
-        probs = torch.from_numpy(shifted).exp().numpy()  # four times as fast as NumPy's
-        total = float(probs.sum())
-        probs /= total
-        mean = float(np.einsum("i,i", probs, shifted))  # not BLAS, whose threads cost more
-        entropy = math.log(total) - mean
-        return cls(ids, logits, probs, max(entropy, 0.0) / math.log(2))
+        probs = torch.softmax(torch.from_numpy(logits), 0).numpy()  # (n,), on one thread
+        best = int(logits.argmax())
+        shifted = logits - logits[best]
+        mean = float(np.einsum("i,i", probs, shifted))  # no BLAS: its threads cost more
+        entropy = max(-math.log(probs[best]) - mean, 0.0)
+        return cls(ids, logits, probs, entropy / math.log(2))
 
     def surviving(self, logits: Row) -> tuple[Self, float]:
         """The pool after a stage answered with `logits` (n,), -inf = removed, and the mass
