@@ -76,6 +76,7 @@ class ByteTokenizer:
 
     vocab_size = 256 + len(SPELLINGS)
     eos_ids = frozenset({EOS, END})
+    fallback_stop: tuple[str, ...] = ()
     chat_template: str | None = (
         "<bos>{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>{% endfor %}"
         "{% if add_generation_prompt %}<assistant>{% endif %}"

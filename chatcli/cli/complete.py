@@ -105,12 +105,22 @@ def complete(
     model = load_model(which, env.say)
     config = sampling_config(given, model.checkpoint.path)
     ids = prompt_ids(model, text, how)
-    prefix = text + (how.prefill or "") if echo else ""
+    whole = text + (how.prefill or "")
     with Interrupt() as interrupt:
-        job = _Job(
-            env, model, ids, model.new_cache(), max_tokens, stop or (), prefix, options, interrupt
-        )
         run = _run_json if json else _run_shown
+        # On a terminal the text that is continued stands before what continues it.
+        shown = echo or (run is _run_shown and env.stdout_is_terminal and not how.chat)
+        job = _Job(
+            env=env,
+            model=model,
+            ids=ids,
+            cache=model.new_cache(),
+            max_tokens=max_tokens,
+            stop=(*(stop or ()), *(model.tokenizer.fallback_stop if how.chat else ())),
+            prefix=whole if shown else "",
+            display=options,
+            interrupt=interrupt,
+        )
         for sample, chain in enumerate(_chains(config, num)):
             run(job, sample, chain)
             if interrupt.cancelled():
@@ -132,6 +142,8 @@ def _run_shown(job: _Job, sample: int, chain: SamplerChain) -> None:
     """One sample as text: the display decides what a terminal or a pipe gets of it."""
     from chatcli.ui.display import Frames, show_reply
 
+    if sample and not job.env.stdout_is_terminal:
+        job.env.write("\n")  # a pipe gets the text alone, so something must part the samples
     frames = Frames(job.env, job.display)
     show_reply(
         job.env,

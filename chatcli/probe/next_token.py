@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chatcli.engine.decode import check_prompt
 from chatcli.model.types import LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import Candidate, SamplingConfig, StageTrace
@@ -43,6 +44,7 @@ def next_token(
     LogitsError where nothing can be drawn.
     """
     chain = SamplerChain(config)
+    check_prompt(model, ids)
     logits = model.forward(ids, model.new_cache(), last=True)[-1]  # (V,)
     draw, view = chain.observe(logits, ids, prompt_length=len(ids), top=top)
     candidates = draw.candidates[:top]  # the drawn token may have been added at the end

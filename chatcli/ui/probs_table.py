@@ -49,10 +49,10 @@ def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
     labels = [token_label(tokenizer, each.token) for each in candidates]
     partial = [_partial_bytes(tokenizer, each.token) for each in candidates]
     columns = [
-        _column("rank", [f"{each.rank:,}" for each in candidates], rank=3, right=True),
+        _column("rank", [f"{each.rank:,}" for each in candidates], rank=4, right=True),
         _column("token", labels, _SUMMARY, gives=True),
         _column("id", [str(each.token) for each in candidates], rank=7, right=True),
-        _column("logit", [f"{each.logit:.2f}" for each in candidates], rank=4, right=True),
+        _column("logit", [f"{each.logit:.2f}" for each in candidates], rank=5, right=True),
         _column(
             "model",
             [percent(each.raw_prob) for each in candidates],
@@ -75,7 +75,7 @@ def _stage_columns(found: NextToken) -> list[Column]:
         last = index == len(found.stages) - 1 and not found.config.greedy
         shares = [_share(row[index]) for row in found.stage_probs]
         summary = (f"{stage.kept:,}", f"{stage.entropy_bits:.2f}")
-        columns.append(_column(stage.name, shares, summary, rank=0 if last else 5, right=True))
+        columns.append(_column(stage.name, shares, summary, rank=0 if last else 3, right=True))
     if found.config.greedy:
         shares = [_share(each.prob) for each in found.candidates]
         columns.append(_column("greedy", shares, ("1", "0.00"), right=True))

@@ -100,6 +100,8 @@ class _Repl:
                 interrupt=interrupt,
                 prefix=options.prefill,
             )
+            if not self.env.stdout_is_terminal:
+                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
         if interrupt.cancelled() and not self.env.interactive:
             raise KeyboardInterrupt
 
