@@ -47,6 +47,11 @@ class Tokenizer(Protocol):
         """The checkpoint's own Jinja source, None where it has none."""
         ...
 
+    @property
+    def fallback_stop(self) -> tuple[str, ...]:
+        """Strings that end a reply where the checkpoint has no chat template of its own."""
+        ...
+
     def encode(self, text: str, *, bos: bool = False, special: bool = False) -> list[int]:
         """Ids of `text`.
 

@@ -16,7 +16,14 @@ from typing import IO, Any
 from chatcli.errors import TrainingError
 from chatcli.text.types import Message
 
-__all__ = ["BadLine", "Conversation", "Reading", "read_conversations", "read_documents", "read_json"]
+__all__ = [
+    "BadLine",
+    "Conversation",
+    "Reading",
+    "read_conversations",
+    "read_documents",
+    "read_json",
+]
 
 Conversation = tuple[Message, ...]
 

@@ -121,8 +121,11 @@ def _encode(
     end = tokenizer.token_to_id(END_OF_TURN)
     for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=True):
         ids = np.array(encoding.ids, dtype=np.uint16)
-        yield ids, _assistant_mask(ids, assistant, end) if assistant_only else np.ones(
-            len(ids), dtype=np.bool_
+        yield (
+            ids,
+            _assistant_mask(ids, assistant, end)
+            if assistant_only
+            else np.ones(len(ids), dtype=np.bool_),
         )
 
 
@@ -143,8 +146,10 @@ def _join_and_cut(encoded: Iterable[tuple[Ids, Mask]], width: int) -> tuple[Ids,
     stream = np.concatenate([ids for ids, _ in encoded])
     # Rows overlap by one token, so that every token but the first is a target once.
     count = max(0, (len(stream) - 1) // (width - 1))
-    rows = np.stack([stream[i * (width - 1) :][:width] for i in range(count)]) if count else (
-        np.empty((0, width), dtype=np.uint16)
+    rows = (
+        np.stack([stream[i * (width - 1) :][:width] for i in range(count)])
+        if count
+        else (np.empty((0, width), dtype=np.uint16))
     )
     return rows, np.ones(rows.shape, dtype=np.bool_)
 

@@ -97,9 +97,7 @@ class Run:
     ) -> None:
         folder = self._phase_folder(index)
         reading = Reading()
-        rows = make_rows(
-            phase, self.corpus, tokenizer, held_out, self.recipe.seed + index, reading
-        )
+        rows = make_rows(phase, self.corpus, tokenizer, held_out, self.recipe.seed + index, reading)
         self.say(
             f"{phase.name}: {rows.tokens:,} tokens in {len(rows.ids):,} rows of "
             f"{phase.row_length}; {rows.dropped} documents held out, {len(reading.bad)} bad lines"
