@@ -1,0 +1,244 @@
+"""A checkpoint's tokenizer: text to ids and back, on the `tokenizers` package alone.
+
+Text is text: a control token spelt in it stays a string unless the caller asks otherwise.
+Reading the files is left to `tokenizer_files`, conversations to `chat`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import takewhile
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer
+
+from chatcli.text.chat import ChatRenderer
+from chatcli.text.control import ControlTokens, is_control_shaped
+from chatcli.text.detokenizer import StreamDetokenizer
+from chatcli.text.pieces import PieceReader
+from chatcli.text.tokenizer_files import TokenizerSettings, read_backend, read_settings
+from chatcli.text.types import Message
+
+__all__ = ["CheckpointTokenizer", "load_tokenizer"]
+
+UTF8_LONGEST = 4  # bytes of a character
+
+
+def load_tokenizer(folder: Path, *, extra_eos: Iterable[int] = ()) -> CheckpointTokenizer:
+    """The tokenizer of a checkpoint folder.
+
+    `extra_eos` are ids that config.json and generation_config.json name as ends of a text.
+    Raises TokenizerError where the folder has no tokenizer, or one that can't be read.
+    """
+    folder = Path(folder)
+    return CheckpointTokenizer(read_backend(folder), read_settings(folder), extra_eos=extra_eos)
+
+
+class CheckpointTokenizer:
+    """The `Tokenizer` of a checkpoint; made by `load_tokenizer`."""
+
+    def __init__(
+        self, backend: Tokenizer, settings: TokenizerSettings, *, extra_eos: Iterable[int] = ()
+    ) -> None:
+        self._backend = backend
+        self._settings = settings
+        self._extra_eos = frozenset(extra_eos)
+        self._lock = Lock()  # whether control tokens count is a switch of the backend
+        _declare_tokens(backend, settings)
+        self._added: dict[int, AddedToken] = backend.get_added_tokens_decoder()
+        named = {*settings.named.values(), *settings.additional}
+        self._special = {
+            number
+            for number, token in self._added.items()
+            if token.special or token.content in named
+        }
+        # Non-special tokens that steer the model obey the backend's switch too, from here on.
+        backend.add_special_tokens(self._control_tokens())
+        self._bytes: dict[int, bytes] = {}
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids are in [0, vocab_size); a model's head may be wider (padding)."""
+        return max(self._backend.get_vocab_size(), max(self._added, default=-1) + 1)
+
+    @cached_property
+    def eos_ids(self) -> frozenset[int]:
+        """Every id that ends a text or a turn: the files' own, and what the template writes."""
+        named = self._settings.named.get("eos_token")
+        known = {number for number in (self._id(named),) if number is not None} | self._extra_eos
+        spelled = {token for number in known if (token := self._backend.id_to_token(number))}
+        end = self._id(self._chat.end_of_turn(spelled))
+        return frozenset(known | ({end} if end in self._special else set()))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The checkpoint's own Jinja source, None where it has none."""
+        return self._settings.chat_template
+
+    @property
+    def fallback_stop(self) -> tuple[str, ...]:
+        """Strings that end a reply where the checkpoint has no chat template of its own."""
+        return self._chat.stop
+
+    def encode(self, text: str, *, bos: bool = False, special: bool = False) -> list[int]:
+        """Ids of `text`.
+
+        `bos` puts in front what the checkpoint's own tokenizer puts there, if anything;
+        `special` reads control tokens in the text as such; otherwise they are plain text.
+        """
+        ids = self._encode(self._backend, text, special)
+        prefix = self._bos_ids if bos else []
+        return ids if ids[: len(prefix)] == prefix else prefix + ids
+
+    def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
+        """Text of `ids`; control tokens are spelt out unless `special` is False."""
+        read = self.token_bytes if special else self._text_bytes
+        stream = StreamDetokenizer(read, strip_leading=self._pieces.strip_leading)
+        return "".join(map(stream.add, ids)) + stream.finish()
+
+    def token_bytes(self, token: int) -> bytes:
+        """The exact bytes that `token` adds to a text; for a control token, its spelling."""
+        known = self._bytes.get(token)
+        if known is None:
+            known = self._bytes[token] = self._read_token(token)
+        return known
+
+    def is_special(self, token: int) -> bool:
+        """Whether `token` is a control token, which streaming text leaves out."""
+        return token in self._special
+
+    def detokenizer(self, context: Sequence[int] = ()) -> StreamDetokenizer:
+        """A fresh streaming detokenizer; `context` is what stands before the first token."""
+        before = _trailing_bytes(map(self._text_bytes, reversed(context)))
+        strip = 0 if before else self._pieces.strip_leading
+        return StreamDetokenizer(self._text_bytes, before=before, strip_leading=strip)
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        prefill: str = "",
+    ) -> str:
+        """The text of a conversation as the chat template writes it."""
+        return self._chat.render(messages, add_generation_prompt, prefill).text
+
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        prefill: str = "",
+    ) -> list[int]:
+        """Ids of a conversation through the chat template; contents stay plain text.
+
+        Raises UsageError on an unknown role, TemplateError where the template fails.
+        """
+        rendered = self._chat.render(messages, add_generation_prompt, prefill)
+        ids: list[int] = []
+        for index, (text, special) in enumerate(rendered.spans):
+            ids += self._encode(self._inner if index else self._backend, text, special)
+        return ids if self.chat_template else self._bos_ids + ids
+
+    def _encode(self, backend: Tokenizer, text: str, special: bool) -> list[int]:
+        with self._lock:
+            backend.encode_special_tokens = not special
+            ids: list[int] = backend.encode(_without_surrogates(text), add_special_tokens=False).ids
+        return ids
+
+    @cached_property
+    def _bos_ids(self) -> list[int]:
+        """What stands before a text: by add_bos_token where it is set, else by post-processor."""
+        bos = self._id(self._settings.named.get("bos_token"))
+        if self._settings.add_bos is not None:
+            return [bos] if self._settings.add_bos and bos is not None else []
+        probe = self._backend.encode("a")
+        marked = zip(probe.ids, probe.special_tokens_mask, strict=True)
+        return [token for token, _ in takewhile(lambda pair: pair[1], marked)]
+
+    @cached_property
+    def _pieces(self) -> PieceReader:
+        return PieceReader(self._backend)
+
+    @cached_property
+    def _inner(self) -> Tokenizer:
+        """The backend for text that doesn't start the whole: no leading space is put there."""
+        words = self._backend.pre_tokenizer
+        if words is None or b'"first"' not in words.__getstate__():
+            return self._backend
+        settings = json.loads(self._backend.to_str())
+        settings["pre_tokenizer"] = _never_first(settings["pre_tokenizer"])
+        inner = Tokenizer.from_str(json.dumps(settings))
+        inner.add_special_tokens(self._control_tokens())
+        return inner
+
+    def _control_tokens(self) -> list[AddedToken]:
+        template = self._settings.chat_template
+        return [
+            token
+            for number, token in self._added.items()
+            if number in self._special or is_control_shaped(token.content, template)
+        ]
+
+    def _read_token(self, token: int) -> bytes:
+        if (added := self._added.get(token)) is not None:
+            return added.content.encode("utf-8", "replace")
+        piece = self._backend.id_to_token(token) if token >= 0 else None
+        return b"" if piece is None else self._pieces.read(piece)
+
+    def _text_bytes(self, token: int) -> bytes:
+        return b"" if token in self._special else self.token_bytes(token)
+
+    def _id(self, token: str | None) -> int | None:
+        return None if token is None else self._backend.token_to_id(token)
+
+    @cached_property
+    def _chat(self) -> ChatRenderer:
+        settings = self._settings
+        variables = {**settings.named, "additional_special_tokens": list(settings.additional)}
+        return ChatRenderer(
+            settings.chat_template,
+            variables,
+            control=ControlTokens(self._control_tokens()),
+            special=ControlTokens(self._added[number] for number in self._special),
+        )
+
+
+def _declare_tokens(backend: Tokenizer, settings: TokenizerSettings) -> None:
+    """Add the tokens that the settings declare, under their own ids only, never new ones."""
+    for number, token in settings.added:
+        known = backend.token_to_id(token.content)
+        if known == number or (known is None and number == backend.get_vocab_size()):
+            backend.add_special_tokens([token]) if token.special else backend.add_tokens([token])
+    named = dict.fromkeys((*settings.named.values(), *settings.additional))
+    known_names = [text for text in named if backend.token_to_id(text) is not None]
+    backend.add_special_tokens([AddedToken(text, normalized=False) for text in known_names])
+
+
+def _trailing_bytes(tokens: Iterable[bytes]) -> bytes:
+    """Of tokens given last first, at least the bytes that may belong to an open character."""
+    tail = b""
+    for piece in tokens:
+        tail = piece + tail
+        if len(tail) >= UTF8_LONGEST:
+            break
+    return tail
+
+
+def _never_first(settings: Any) -> Any:
+    """Pre-tokenizer settings with no leading space put anywhere."""
+    if isinstance(settings, dict):
+        return {
+            key: "never" if (key, value) == ("prepend_scheme", "first") else _never_first(value)
+            for key, value in settings.items()
+        }
+    return [_never_first(item) for item in settings] if isinstance(settings, list) else settings
+
+
+def _without_surrogates(text: str) -> str:
+    """`text` with U+FFFD for surrogates that stand alone, which no tokenizer takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
