@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chatcli.engine.types import Finish, Step, Usage
-from chatcli.model.types import LanguageModel
-from chatcli.sampling.chain import SamplerChain
+if TYPE_CHECKING:
+    from chatcli.engine.types import Finish, Step, Usage
+    from chatcli.model.types import LanguageModel
+    from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["figures"]
 

@@ -38,7 +38,8 @@ class Keys:
     def read(self, seconds: float = 0.0) -> str:
         """What was typed by now or within `seconds`; "" for nothing."""
         if self._descriptor is None:
-            time.sleep(seconds)
+            if seconds > 0:
+                time.sleep(seconds)
             return ""
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return ""

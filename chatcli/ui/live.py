@@ -53,16 +53,9 @@ class LiveText:
         """Write the new text, and `panel` below it in place of the one before."""
         text = self._take_text(hold_back=True)
         held = "".join(self._paint(style, part) for style, part in self._pending)
-        rows = len(panel)
-        below = ""
-        if rows:
-            below = (
-                f"{_INDEX * rows}\x1b[{rows}A{_SAVE}{_AUTOWRAP_OFF}{held}"
-                + "".join(f"\r\n{row}" for row in panel)
-                + f"{_AUTOWRAP_ON}{_RESTORE}"
-            )
+        below = _below(held, panel) if panel else ""
         clear = _CLEAR_BELOW if self._panel_is_up else ""
-        self._panel_is_up = bool(rows)
+        self._panel_is_up = bool(panel)
         self._env.write(f"{_BEGIN}{clear}{text}{below}{_END}")
 
     def close(self) -> None:
@@ -88,6 +81,17 @@ class LiveText:
         self._pending, self._column = held, column
         self._line = (self._line + plain).rpartition("\n")[2]
         return "".join(self._paint(style, text) for style, text in ready)
+
+
+def _below(held: str, panel: Sequence[str]) -> str:
+    """Draw `held` and the rows of `panel` from the cursor on, and come back to it.
+
+    There is room for one row more than that: a terminal that finds `held` too wide for the
+    row wraps it, and must not scroll then.
+    """
+    room = len(panel) + bool(held)
+    rows = "".join(f"\r\n{row}" for row in panel)
+    return f"{_INDEX * room}\x1b[{room}A{_SAVE}{held}{_AUTOWRAP_OFF}{rows}{_AUTOWRAP_ON}{_RESTORE}"
 
 
 def advance(column: int, text: str, columns: int) -> int:

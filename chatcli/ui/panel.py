@@ -20,7 +20,7 @@ from chatcli.ui.theme import Paint, prob_style
 __all__ = ["PanelView", "bits", "clip", "percent"]
 
 _FOLD_BELOW = 60
-_WIDEST = 100
+_WIDEST = 84  # a full footer fits; wider rows would only break up when a window narrows
 _FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
 _FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
 _BLOCKS = " ▏▎▍▌▋▊▉"
@@ -136,7 +136,7 @@ def percent(prob: float) -> str:
 
 def bits(prob: float) -> str:
     """Surprisal, -log2 of a probability: "0.43 bits"."""
-    return f"{-math.log2(prob):.2f} bits" if prob > 0 else "∞ bits"
+    return f"{abs(math.log2(prob)):.2f} bits" if prob > 0 else "∞ bits"
 
 
 def clip(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from rich.color import ColorSystem as RichColorSystem
 from rich.style import Style
 from rich.theme import Theme
 
@@ -42,6 +43,12 @@ _LEVELS = (
 )
 _UNDERLINED = ("prob.unlikely", "prob.surprise")
 _RESET = "\x1b[0m"
+_RICH_NAMES = {
+    None: RichColorSystem.STANDARD,  # for weight and underline alone
+    "standard": RichColorSystem.STANDARD,
+    "256": RichColorSystem.EIGHT_BIT,
+    "truecolor": RichColorSystem.TRUECOLOR,
+}
 
 
 def prob_style(prob: float) -> str:
@@ -71,11 +78,7 @@ def _sequences(color_system: ColorSystem | None) -> dict[str, str]:
 
 
 def _sequence(name: str, style: Style, color_system: ColorSystem | None) -> str:
-    from rich.color import ColorSystem as RichColorSystem
-
     if color_system is None:
         style = Style(underline=True) if name in _UNDERLINED else style.without_color
-    system = RichColorSystem[
-        {None: "STANDARD", "256": "EIGHT_BIT"}.get(color_system, str(color_system).upper())
-    ]
-    return style.render("\0", color_system=system).partition("\0")[0]
+    style = style.copy()  # a style renders as it first did, whatever the colour system
+    return style.render("\0", color_system=_RICH_NAMES[color_system]).partition("\0")[0]

@@ -11,8 +11,9 @@ from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import Candidate, Draw, SamplingConfig, StageTrace
 from chatcli.ui.frames import Frames
 from tests.fakes import ByteTokenizer, ScriptedModel
+from tests.shared import shared_json
 
-__all__ = ["PieceTokenizer", "chain", "chunks", "model", "step"]
+__all__ = ["PieceTokenizer", "chain", "chunks", "model", "payloads", "rivals", "step"]
 
 SURE = 0.741
 
@@ -72,3 +73,12 @@ def chunks(
         usage = Usage(12, 5, index + 1, 0.1, index / 143)
         yield Chunk(piece, (step(index, rivals(len(pieces), index), token=index),), usage=usage)
     yield Chunk("", (), finish, usage)
+
+
+def payloads() -> Iterator[tuple[str, str, list[str]]]:
+    """Of each shared terminal case: its id, the text, and what must not be sent raw."""
+    for case in shared_json("conformance", "terminal_safety.json"):
+        data = bytes.fromhex(case.get("payload_bytes_hex", ""))
+        text = case.get("payload", data.decode("utf-8", "surrogatepass"))
+        must = case["tier"] == "must"
+        yield case["id"], text, case["expected"]["must_not_reach_terminal_raw"] if must else []

@@ -52,6 +52,10 @@ class Screen(io.StringIO):
                 self._put(character)
         return len(text)
 
+    def cursor(self) -> tuple[int, int]:
+        """(row, column), the row counted from the first of the scrollback."""
+        return self._row, self._column
+
     def lines(self) -> list[str]:
         """Everything from the first row of the scrollback to the last that isn't blank."""
         rows = ["".join(cell or " " for cell in line if cell != "\0") for line in self._lines]
@@ -63,9 +67,14 @@ class Screen(io.StringIO):
     def text(self) -> str:
         """What would be copied: rows that the terminal wrapped are joined again."""
         text = ""
-        for index, line in enumerate(self.lines()):
-            text += line if index + 1 in self._wrapped else line + "\n"
+        for index, row in enumerate(self.lines()):
+            wrapped = index + 1 in self._wrapped
+            text += "".join(self._lines[index]).replace("\0", "") if wrapped else row + "\n"
         return text
+
+    def column(self, index: int) -> list[str]:
+        """What stands in a 0-based column of each row that isn't blank."""
+        return [line[index] for line in self._lines[: len(self.lines())]]
 
     def resize(self, columns: int, rows: int) -> None:
         """Take a new size: what was one line is wrapped anew, and the cursor stays with its

@@ -1,0 +1,143 @@
+"""Keys through a pseudo-terminal; its modes come back whatever happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chatcli.ui.frames import DisplayOptions, Frames
+from chatcli.ui.interrupt import Interrupt
+from chatcli.ui.keys import Keys
+from chatcli.ui.pace import Pace
+from tests.ui.screen import Screen, screen_environment
+
+pty = pytest.importorskip("pty", reason="pseudo-terminals are a Unix thing")
+termios = pytest.importorskip("termios", reason="terminal modes are a Unix thing")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """The person's end and the program's end of a terminal in the foreground."""
+    person, program = pty.openpty()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda descriptor: os.getpgrp())
+    yield person, program
+    os.close(person)
+    os.close(program)
+
+
+def modes(descriptor: int) -> int:
+    flags: int = termios.tcgetattr(descriptor)[3]
+    watched: int = termios.ICANON | termios.ECHO | termios.ISIG
+    return flags & watched
+
+
+def test_keys_come_one_by_one_and_unechoed(terminal: tuple[int, int]) -> None:
+    person, program = terminal
+    with Keys(program) as keys:
+        assert keys.available
+        assert keys.read() == ""
+        os.write(person, b" ")
+        assert keys.read(5) == " "
+        assert modes(program) == termios.ISIG
+
+
+def test_modes_come_back_after_an_exception(terminal: tuple[int, int]) -> None:
+    before = modes(terminal[1])
+    with pytest.raises(ZeroDivisionError), Keys(terminal[1]):
+        raise ZeroDivisionError
+    assert modes(terminal[1]) == before
+
+
+def test_a_terminal_can_be_named_by_its_path(terminal: tuple[int, int]) -> None:
+    with Keys(os.ttyname(terminal[1])) as keys:
+        os.write(terminal[0], b"g")
+        assert keys.read(5) == "g"
+    assert not keys.available
+
+
+@pytest.mark.parametrize("device", [None, "/nowhere", "/dev/null"])
+def test_without_a_terminal_reading_is_waiting(device: str | None) -> None:
+    with Keys(device) as keys:
+        assert not keys.available
+        assert keys.read() == keys.read(0.001) == ""
+
+
+def test_a_job_in_the_background_leaves_the_terminal_alone(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "tcgetpgrp", lambda descriptor: os.getpgrp() + 1)
+    before = modes(terminal[1])
+    with Keys(terminal[1]) as keys:
+        assert not keys.available
+        assert modes(terminal[1]) == before
+
+
+class Typist(Keys):
+    """Keys typed by a list: one entry for each look."""
+
+    def __init__(self, typed: list[str]) -> None:
+        super().__init__(None)
+        self.typed = typed
+
+    def read(self, seconds: float = 0.0) -> str:
+        return self.typed.pop(0) if self.typed else super().read(0)
+
+
+def pace(typed: list[str], rate: float | None = None) -> tuple[Pace, Frames, Interrupt, Typist]:
+    frames = Frames(screen_environment(Screen()), DisplayOptions(pace=rate))
+    interrupt, keys = Interrupt(), Typist(typed)
+    return Pace(frames, keys, interrupt), frames, interrupt, keys
+
+
+def test_space_pauses_steps_and_another_key_goes_on() -> None:
+    drawn: list[bool] = []
+    watch, frames, _, keys = pace([" ", "", "\x1b[A", " ", "", "\r", ""])
+    watch.listen()
+    assert watch.paused and frames.every, "what is stepped through is drawn, token by token"
+    watch.wait(lambda: drawn.append(watch.paused))
+    assert len(drawn) == 2, "nothing and an arrow key leave it paused"
+    assert watch.paused and keys.typed == ["", "\r", ""]
+    watch.wait(lambda: drawn.append(watch.paused))
+    assert not watch.paused and not frames.every
+    watch.wait(lambda: drawn.append(watch.paused))
+    assert drawn == [True] * 3
+
+
+def test_q_stops_the_reply_in_a_pause() -> None:
+    watch, _, interrupt, _ = pace([" ", "", "q"])
+    watch.listen()
+    watch.wait(lambda: None)
+    assert interrupt.cancelled() and not watch.paused
+
+
+def test_ctrl_c_ends_a_pause() -> None:
+    watch, _, interrupt, _ = pace([" "])
+    watch.listen()
+    watch.wait(interrupt.cancel)
+    assert watch.paused
+
+
+def test_pace_waits_for_its_turn_and_space_cuts_the_wait_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch, _, _, keys = pace(["", "", " ", " "], rate=2.0)
+
+    def read(seconds: float = 0.0) -> str:
+        now[0] += seconds
+        return keys.typed.pop(0) if keys.typed else ""
+
+    monkeypatch.setattr(keys, "read", read)
+    drawn: list[float] = []
+    watch.wait(lambda: drawn.append(now[0]))
+    assert drawn == [pytest.approx(0.15)], "the pause is on the screen at once"
+    watch, _, _, keys = pace([], rate=2.0)
+    monkeypatch.setattr(keys, "read", read)
+    start = now[0]
+    for _ in range(4):
+        watch.wait(lambda: None)
+    assert now[0] - start == pytest.approx(2.0)
