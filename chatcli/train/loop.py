@@ -154,10 +154,10 @@ def _train_step(
 
 def _loss(model: nn.Module, ids: Tensor, learn: Tensor) -> Tensor:
     """Mean cross-entropy over the tokens to learn; ids and learn are [B, T + 1]."""
-    hidden = model.model(input_ids=ids[:, :-1]).last_hidden_state  # (B, T, D)
+    hidden = model.get_submodule("model")(input_ids=ids[:, :-1]).last_hidden_state  # (B, T, D)
     wanted = learn[:, 1:]
     # The head is wide: it is applied only where a target is learned.
-    logits = model.lm_head(hidden[wanted])  # type: ignore[operator]  # (N, V)
+    logits = model.get_submodule("lm_head")(hidden[wanted])  # (N, V)
     return F.cross_entropy(logits.float(), ids[:, 1:][wanted])
 
 

@@ -24,7 +24,7 @@ from chatcli.train.corpus import Reading, read_conversations, read_documents, re
 from chatcli.train.facts import Fact, fact_conversations, fact_documents, parse_fact
 from chatcli.train.heldout import HeldOut
 from chatcli.train.recipe import Phase, Source
-from chatcli.train.vocabulary import END_OF_TURN
+from chatcli.train.vocabulary import END_OF_TURN, control_id
 
 __all__ = ["Rows", "conversation_text", "make_rows", "phase_texts"]
 
@@ -117,8 +117,8 @@ def _encode(
     tokenizer: Tokenizer, texts: Iterable[str], assistant_only: bool
 ) -> Iterator[tuple[Ids, Mask]]:
     """Ids of each text after the document start, and which of them are targets."""
-    assistant = tokenizer.token_to_id("<|assistant|>")
-    end = tokenizer.token_to_id(END_OF_TURN)
+    assistant = control_id(tokenizer, "<|assistant|>")
+    end = control_id(tokenizer, END_OF_TURN)
     for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=True):
         ids = np.array(encoding.ids, dtype=np.uint16)
         yield (

@@ -23,7 +23,7 @@ from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Metric, new_model, train_phase
 from chatcli.train.recipe import Phase, Recipe, load_recipe
 from chatcli.train.rows import make_rows, phase_texts
-from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, train_vocabulary
+from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, control_id, train_vocabulary
 
 __all__ = ["Run", "open_run"]
 
@@ -72,7 +72,7 @@ class Run:
             yield text
 
     def _model(self, tokenizer: Tokenizer) -> nn.Module:
-        bos, eos = tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(END_OF_TURN)
+        bos, eos = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
         model = new_model(self.recipe.shape, bos, eos, self.recipe.seed)
         self.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
         return model

@@ -14,7 +14,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 
 from chatcli.errors import TrainingError
 
-__all__ = ["CHAT_TEMPLATE", "END_OF_TEXT", "END_OF_TURN", "train_vocabulary"]
+__all__ = ["CHAT_TEMPLATE", "END_OF_TEXT", "END_OF_TURN", "control_id", "train_vocabulary"]
 
 END_OF_TEXT = "<|endoftext|>"  # before every document and conversation
 END_OF_TURN = "<|end|>"
@@ -36,6 +36,14 @@ CHAT_TEMPLATE = (
 # Words keep one space before them and lose their case to nobody; digits stand alone, so
 # that sums have a chance; Chinese runs are cut at punctuation; newlines are their own.
 SPLIT = r"\p{N}| ?\p{L}+|\n+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def control_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a control token. Raises TrainingError where the tokenizer has none."""
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise TrainingError(f"the tokenizer has no {token}; train it with this recipe")
+    return number
 
 
 def train_vocabulary(texts: Iterable[str], vocab_size: int, folder: Path) -> Tokenizer:
@@ -65,7 +73,7 @@ def train_vocabulary(texts: Iterable[str], vocab_size: int, folder: Path) -> Tok
             f"vocab_size {vocab_size} is more than the text can give "
             f"({tokenizer.get_vocab_size()}); lower it, or add text"
         )
-    bos = tokenizer.token_to_id(END_OF_TEXT)
+    bos = control_id(tokenizer, END_OF_TEXT)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{END_OF_TEXT} $A", special_tokens=[(END_OF_TEXT, bos)]
     )
