@@ -35,20 +35,23 @@ class ModelSizes:
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> ModelSizes:
-        """Read a parsed config.json; a model of text and images has them in `text_config`."""
+        """Read a parsed config.json; a model of text and images has them in `text_config`.
+
+        Raises CheckpointError for layers, width or vocabulary that are no positive integers.
+        """
         inner = config.get("text_config")
         fields = {**config, **(inner if isinstance(inner, Mapping) else {})}
         n_head = _count(fields, "num_attention_heads", "n_head", "n_heads", "num_heads")
-        d_model = _count(fields, "hidden_size", "n_embd", "d_model", "dim")
+        d_model = _size(fields, "hidden_size", "n_embd", "d_model", "dim")
         derived = d_model // n_head if d_model and n_head else None
         shared = 1 if fields.get("multi_query") is True else n_head
         return cls(
-            n_layer=_count(fields, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+            n_layer=_size(fields, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
             n_head=n_head,
             n_kv_head=_count(fields, "num_key_value_heads", "num_kv_heads", "n_kv_heads") or shared,
             head_dim=_count(fields, "head_dim") or derived,
             d_model=d_model,
-            vocab_size=_count(fields, "vocab_size"),
+            vocab_size=_size(fields, "vocab_size"),
             context_length=_count(
                 fields, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"
             ),
@@ -74,6 +77,15 @@ class ModelSizes:
                     f"{name}: config.json claims {field} = {count:,} at a width of {d_model:,}, "
                     f"but the weight files have only {weights.size:,} bytes"
                 )
+
+
+def _size(fields: Mapping[str, Any], *names: str) -> int | None:
+    """The first of `names` that is set, which must be a positive integer."""
+    for name in names:
+        value = fields.get(name)
+        if value is not None and (type(value) is not int or value < 1):
+            raise CheckpointError(f"config.json sets {name} to {value!r:.60}, no positive integer")
+    return _count(fields, *names)
 
 
 def _count(fields: Mapping[str, Any], *names: str) -> int | None:
