@@ -18,7 +18,7 @@ from torch import Tensor
 
 from chatcli.errors import LogitsError, SamplingError
 from chatcli.sampling.orders import preset_for
-from chatcli.sampling.pool import Ids, Pool, Row, ranked, ranked_heads
+from chatcli.sampling.pool import Ids, Pool, Row, pick, ranked
 from chatcli.sampling.random import draw_seed, uniform
 from chatcli.sampling.settings import checked
 from chatcli.sampling.stages import STAGES, Context, Stage
@@ -68,7 +68,7 @@ class SamplerChain:
             token = int(last.ids[0])
         else:
             u, last = uniform(self._seed, len(history)), run.last
-            token, interval = _pick(last, u)
+            token, interval = pick(last, u)
         candidates = _candidates(run, last, top, token)
         draw = Draw(token, _dense(last, row.size), run.traces, u, interval, candidates)
         return draw, _view(run.first, draw)
@@ -187,23 +187,6 @@ def _argmax(pool: Pool) -> Pool:
     return Pool.of(best, np.zeros(1))
 
 
-def _pick(pool: Pool, u: float) -> tuple[int, tuple[float, float]]:
-    """The token that owns `u`, and its interval, by the inverse CDF in rank order.
-
-    The cumulative sum of a head equals that of the whole ranking, so stopping early
-    changes no interval. The last survivor's interval ends at exactly 1.
-    """
-    for places in ranked_heads(pool.logits):
-        ends = np.minimum(np.cumsum(pool.probs[places]), 1.0)
-        if u < ends[-1]:
-            break
-    if places.size == pool.ids.size:
-        ends[-1] = 1.0
-    index = int(np.searchsorted(ends, u, side="right"))
-    low = float(ends[index - 1]) if index else 0.0
-    return int(pool.ids[places[index]]), (low, float(ends[index]))
-
-
 def _dense(pool: Pool, vocab_size: int) -> Tensor:
     probs = np.zeros(vocab_size, dtype=np.float32)
     probs[pool.ids] = pool.probs
@@ -222,7 +205,7 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
     first = run.first
     places = ranked(first.logits, top)
     ranks = list(range(1, places.size + 1))
-    drawn = int(np.searchsorted(first.ids, token))
+    drawn = int(first.ids.searchsorted(token))
     if drawn not in places:
         places, ranks = np.array([*places, drawn]), [*ranks, _rank(first, drawn)]
     tokens = first.ids[places]

@@ -1,4 +1,4 @@
-"""The tokens still in play between two stages, and how they are ranked.
+"""The tokens still in play between two stages, how they are ranked, and which owns a number.
 
 Rows are NumPy float64 on the CPU: a logits row crosses over once, whatever its device
 and dtype, sums don't depend on a thread count, and after a truncation only the few
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["Ids", "Pool", "Row", "ranked", "ranked_heads"]
+__all__ = ["Ids", "Pool", "Row", "pick", "ranked", "ranked_heads"]
 
 Row = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ class Pool:
         that survived of the distribution before it."""
         if logits is self.logits:
             return self, 1.0
-        kept = np.flatnonzero(logits > -np.inf)
+        kept = (logits > -np.inf).nonzero()[0]
         if kept.size == logits.size:
             return self.of(self.ids, logits), 1.0
         mass = min(float(self.probs[kept].sum()), 1.0)
@@ -56,7 +56,7 @@ class Pool:
 
     def places(self, tokens: Ids) -> tuple[Ids, npt.NDArray[np.bool_]]:
         """Where `tokens` (m,) are in this pool, and which of them are in it at all."""
-        places = np.minimum(np.searchsorted(self.ids, tokens), self.ids.size - 1)
+        places = np.minimum(self.ids.searchsorted(tokens), self.ids.size - 1)
         return places, self.ids[places] == tokens
 
     def _empty(self) -> Self:
@@ -75,8 +75,8 @@ def ranked(key: Row, count: int) -> Ids:
     if count <= 0:
         return np.empty(0, dtype=np.int64)
     cut = np.partition(key, size - count)[size - count]
-    places = np.flatnonzero(key >= cut)  # ties of the last one included: the lowest ids win
-    return places[np.argsort(-key[places], kind="stable")[:count]]
+    places = (key >= cut).nonzero()[0]  # ties of the last one included: the lowest ids win
+    return places[(-key[places]).argsort(kind="stable")[:count]]
 
 
 def ranked_heads(key: Row) -> Iterator[Ids]:
@@ -89,3 +89,20 @@ def ranked_heads(key: Row) -> Iterator[Ids]:
         if count < key.size:
             yield ranked(key, count)
     yield ranked(key, key.size)
+
+
+def pick(pool: Pool, u: float) -> tuple[int, tuple[float, float]]:
+    """The token that owns `u`, and its interval, by the inverse CDF in rank order.
+
+    The cumulative sum of a head equals that of the whole ranking, so stopping early
+    changes no interval. The last survivor's interval ends at exactly 1.
+    """
+    for places in ranked_heads(pool.logits):
+        ends = np.minimum(pool.probs[places].cumsum(), 1.0)
+        if u < ends[-1]:
+            break
+    if places.size == pool.ids.size:
+        ends[-1] = 1.0
+    index = int(ends.searchsorted(u, side="right"))
+    low = float(ends[index - 1]) if index else 0.0
+    return int(pool.ids[places[index]]), (low, float(ends[index]))

@@ -35,8 +35,9 @@ __all__ = [
     "typical_p",
 ]
 
-# Logits arrive in float32, so a mass within this of a bound can't be told from the bound.
-_MASS_EPSILON = 2.0**-23
+# Logits arrive in float32, so the masses inside and outside a bound are known to about this,
+# relatively; what lies nearer to the bound than that counts as on it.
+_MASS_EPSILON = 2.0**-22
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,8 @@ def top_p(pool: Pool, context: Context) -> Row:
 
     Holtzman et al., "The Curious Case of Neural Text Degeneration" (2020).
     """
-    return _only(pool, _nucleus(pool, pool.logits, context.config.top_p - _MASS_EPSILON))
+    mass = context.config.top_p
+    return _only(pool, _nucleus(pool, pool.logits, mass - _slack(mass)))
 
 
 def min_p(pool: Pool, context: Context) -> Row:
@@ -160,8 +162,8 @@ def typical_p(pool: Pool, context: Context) -> Row:
     mass = context.config.typical_p
     oddness = np.abs(_surprisal(pool) - pool.entropy_bits * math.log(2))
     if context.rules.typical_overshoots:
-        return _only(pool, _nucleus(pool, -oddness, mass + _MASS_EPSILON))
-    last = _nucleus(pool, -oddness, mass - _MASS_EPSILON)[-1]
+        return _only(pool, _nucleus(pool, -oddness, mass + _slack(mass)))
+    last = _nucleus(pool, -oddness, mass - _slack(mass))[-1]
     return np.where(oddness <= oddness[last], pool.logits, -np.inf)
 
 
@@ -170,6 +172,10 @@ def _seen(pool: Pool, window: Ids) -> tuple[Ids, Ids]:
     tokens, counts = np.unique(window, return_counts=True)
     places, present = pool.places(tokens)
     return places[present], counts[present]
+
+
+def _slack(mass: float) -> float:
+    return mass * (1 - mass) * _MASS_EPSILON
 
 
 def _surprisal(pool: Pool) -> Row:
@@ -182,10 +188,10 @@ def _surprisal(pool: Pool) -> Row:
 def _nucleus(pool: Pool, key: Row, mass: float) -> Ids:
     """The shortest head of the ranking by `key` that holds `mass`; everything if none does."""
     for places in ranked_heads(key):
-        held = np.cumsum(pool.probs[places])
+        held = pool.probs[places].cumsum()
         if held[-1] >= mass:
             break
-    return places[: int(np.searchsorted(held, mass)) + 1]
+    return places[: int(held.searchsorted(mass)) + 1]
 
 
 def _only(pool: Pool, places: Ids) -> Row:
