@@ -6,14 +6,17 @@ narrow screen columns give way, the token and its final probability last.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
 
 from chatcli.probe.next_token import NextToken
 from chatcli.text.types import Tokenizer
 from chatcli.text.visible import token_label, visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.environment import Environment
-from chatcli.ui.panel import clip, percent
+from chatcli.ui.panel import percent
 from chatcli.ui.theme import Paint
 
 __all__ = ["show_probs"]
@@ -25,12 +28,23 @@ def show_probs(env: Environment, prompt: str, found: NextToken, tokenizer: Token
     """Write the table, under a title with the prompt, the entropies and the chain."""
     width = env.columns() if env.stdout_is_terminal else None
     paint = Paint(env)
-    title = [visible(prompt, keep_newlines=False), *_headings(found)]
-    lines = [clip(line, width) if width else line for line in title]
-    table = table_lines(_columns(found, tokenizer), width)
-    body = [paint("heading", table[0]), *table[1 : -len(_SUMMARY)]]
-    summary = [paint("figures", line) for line in table[-len(_SUMMARY) :]]
-    env.write("\n".join([paint("heading", lines[0]), *lines[1:], "", *body, *summary]) + "\n")
+    title = _tail(visible(prompt, keep_newlines=False), width)
+    head = [line for text in _headings(found) for line in _wrapped(text, width)]
+    titles, *rows = table_lines(_columns(found, tokenizer), width)
+    summary = [paint("figures", row) for row in rows[-len(_SUMMARY) :]]
+    body = [paint("heading", titles), *rows[: -len(_SUMMARY)], *summary]
+    env.write("\n".join([paint("heading", title), *head, "", *body]) + "\n")
+
+
+def _tail(text: str, width: int | None) -> str:
+    """The end of a prompt, which is what the next token follows."""
+    if width is None or cell_len(text) <= width:
+        return text
+    return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def _headings(found: NextToken) -> list[str]:
@@ -47,11 +61,10 @@ def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
     """Every column there could be; the order on the screen is the order here."""
     candidates = found.candidates
     labels = [token_label(tokenizer, each.token) for each in candidates]
-    partial = [_partial_bytes(tokenizer, each.token) for each in candidates]
-    columns = [
+    return [
         _column("rank", [f"{each.rank:,}" for each in candidates], rank=4, right=True),
         _column("token", labels, _SUMMARY, gives=True),
-        _column("id", [str(each.token) for each in candidates], rank=7, right=True),
+        _column("id", [str(each.token) for each in candidates], rank=6, right=True),
         _column("logit", [f"{each.logit:.2f}" for each in candidates], rank=5, right=True),
         _column(
             "model",
@@ -63,9 +76,6 @@ def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
         *_stage_columns(found),
         _column("removed by", [each.removed_by or "" for each in candidates], rank=2),
     ]
-    if any(partial):
-        columns.insert(2, _column("bytes", partial, rank=6))
-    return columns
 
 
 def _stage_columns(found: NextToken) -> list[Column]:
@@ -96,13 +106,3 @@ def _column(
 
 def _share(prob: float) -> str:
     return percent(prob) if prob > 0 else "–"
-
-
-def _partial_bytes(tokenizer: Tokenizer, token: int) -> str:
-    """The bytes of a token that is no whole character, in hex; "" for any other."""
-    raw = tokenizer.token_bytes(token)
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.hex(" ").upper()
-    return ""

@@ -36,7 +36,20 @@ def shown(columns: int | None = None, config: SamplingConfig = CONFIG) -> list[s
 
 
 def test_a_pipe_gets_every_column() -> None:
-    assert shown() == []
+    assert shown() == [
+        "世界上最高的山",
+        "1 token · entropy 1.83 → 1.33 bits",
+        "temperature 0.8 → top_k 4 → top_p 0.9",
+        "",
+        "rank  token    id  logit   model  temperature   top_k   top_p  removed by",
+        "   1  峰        0  -0.69  50.0 %       56.9 %  57.9 %  60.9 %",
+        "   2  ⟨E5 B3⟩   1  -1.39  25.0 %       23.9 %  24.3 %  25.6 %",
+        "   3  山        2  -1.90  15.0 %       12.6 %  12.8 %  13.5 %",
+        "   4  ␣a↵       3  -2.66   7.0 %        4.9 %   5.0 %       –  top_p",
+        "   5  ␛[2J      4  -3.51   3.0 %        1.7 %       –       –  top_k",
+        "      survive                262            5       4       3",
+        "      bits                  1.83         1.65    1.55    1.33",
+    ]
 
 
 @pytest.mark.parametrize("columns", [20, 30, 59, 80, 120])
@@ -47,7 +60,26 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
 
 
 def test_twenty_columns_keep_the_token_and_its_last_probability() -> None:
-    assert shown(20) == []
+    assert shown(20) == [
+        "世界上最高的山",
+        "1 token · entropy",
+        "1.83 → 1.33 bits",
+        "temperature 0.8 →",
+        "top_k 4 → top_p 0.9",
+        "",
+        "token     top_p",
+        "峰       60.9 %",
+        "⟨E5 B3⟩  25.6 %",
+        "山       13.5 %",
+        "␣a↵           –",
+        "␛[2J          –",
+        "survive       3",
+        "bits       1.33",
+    ]
+
+
+def test_a_long_prompt_shows_its_end() -> None:
+    assert shown(12)[0] == "…上最高的山"
 
 
 def test_control_characters_are_shown_not_sent() -> None:
