@@ -14,6 +14,7 @@ from pathlib import Path
 from chatcli.errors import CheckpointError, UnsupportedError
 from chatcli.model.files import PICKLE, SAFETENSORS, read_json, weight_files
 from chatcli.model.hub import hub_cache, hub_models, hub_snapshot, snapshot_of
+from chatcli.text.visible import visible
 
 __all__ = ["BUILTIN", "Location", "resolve", "subfolders_with_models"]
 
@@ -141,7 +142,6 @@ def _near_paths(path: Path) -> list[str]:
 
 
 def _shown(name: object) -> str:
-    """A name made inert for a terminal."""
-    from chatcli.text.visible import visible
-
-    return visible(str(name), keep_newlines=False)
+    """A name made inert for a terminal, and bounded."""
+    text = visible(str(name), keep_newlines=False)
+    return text if len(text) <= 300 else f"{text[:299]}…"

@@ -198,7 +198,8 @@ def _foreign_errors(name: str) -> Iterator[None]:
 def _brief(error: Exception) -> str:
     """The part of a message that says what is wrong; some of torch's go on for a page."""
     words = " ".join(str(error).split()) or type(error).__name__
-    return words.split("WeightsUnpickler error: ")[-1].split(". ")[0][:200]
+    words = words.split("WeightsUnpickler error: ")[-1].split(" Check the documentation")[0]
+    return words.split(". ")[0][:200]
 
 
 class AdapterModel:
