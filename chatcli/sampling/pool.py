@@ -75,8 +75,8 @@ def ranked(key: Row, count: int) -> Ids:
     if count <= 0:
         return np.empty(0, dtype=np.int64)
     cut = np.partition(key, size - count)[size - count]
-    places = (key >= cut).nonzero()[0]  # ties of the last one included: the lowest ids win
-    return places[(-key[places]).argsort(kind="stable")[:count]]
+    places = np.flatnonzero(key >= cut)  # ties of the last one included: the lowest ids win
+    return places[np.argsort(-key[places], kind="stable")[:count]]
 
 
 def ranked_heads(key: Row) -> Iterator[Ids]:
