@@ -124,7 +124,7 @@ def interleave_pairs(weight: Tensor, heads: int) -> Tensor:
 
 def rotate_(x: Tensor, turns: Tensor) -> None:
     """Turn the pairs of x [T, heads, head_dim] in place; angles are float32 in any dtype."""
-    pairs = x.unflatten(-1, (-1, 2))  # (T, heads, head_dim/2, 2)
+    pairs = x.view(*x.shape[:-1], -1, 2)  # (T, heads, head_dim/2, 2)
     if x.dtype == torch.float32:
         torch.view_as_complex(pairs).mul_(turns)
         return
