@@ -26,7 +26,8 @@ ALLOWED = {
     "engine": {"text", "model", "sampling"},
     "chat": {"text", "model", "sampling", "engine"},
     "probe": {"text", "model", "sampling", "engine"},
-    "train": {"text", "model", "sampling", "engine"},
+    # Training and benchmarks judge what people get, so they may hold a conversation.
+    "train": {"text", "model", "sampling", "engine", "chat"},
     "bench": {"text", "model", "sampling", "engine", "chat", "probe", "ui"},
     "ui": {"text", "model", "sampling", "engine", "chat", "probe"},
     "cli": {"text", "model", "sampling", "engine", "chat", "probe", "train", "bench", "ui"},

@@ -7,11 +7,12 @@ output is inert on a terminal as far as C0 goes; DEL, C1 and bidi controls are e
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from chatcli.engine.types import Chunk, Finish, Step, Usage
@@ -20,7 +21,14 @@ from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import Candidate
 from chatcli.text.types import Tokenizer
 
-__all__ = ["candidate_object", "end_object", "json_line", "next_token_object", "step_objects"]
+__all__ = [
+    "candidate_object",
+    "end_object",
+    "json_line",
+    "next_token_object",
+    "record_object",
+    "step_objects",
+]
 
 # What JSON may hold but a terminal would act on: DEL, C1, bidi controls, surrogates.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,7 +59,7 @@ def end_object(
         "sample": sample,
         "finish": finish,
         "text": text,
-        "usage": _fields(usage),
+        "usage": record_object(usage),
         "seed": chain.seed,
         "sampling": {**chain.config.to_dict(), "seed": chain.seed},
     }
@@ -67,7 +75,7 @@ def next_token_object(
         "prompt_ids": list(found.prompt_ids),
         "order": found.config.to_dict()["order"],
         "entropy_bits": found.entropy_bits,
-        "stages": [_fields(stage) for stage in found.stages],
+        "stages": [record_object(stage) for stage in found.stages],
         "candidates": [candidate_object(each, tokenizer) for each in found.candidates],
     }
 
@@ -75,7 +83,7 @@ def next_token_object(
 def candidate_object(candidate: Candidate, tokenizer: Tokenizer) -> dict[str, Any]:
     """A candidate with its text (U+FFFD for parts of characters) and its exact bytes, in hex."""
     raw = tokenizer.token_bytes(candidate.token)
-    return {**_fields(candidate), "text": raw.decode("utf-8", "replace"), "bytes": raw.hex()}
+    return {**record_object(candidate), "text": raw.decode("utf-8", "replace"), "bytes": raw.hex()}
 
 
 def _step_object(step: Step, text: str, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -92,14 +100,17 @@ def _step_object(step: Step, text: str, tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _fields(record: Any) -> dict[str, Any]:
-    return {part.name: getattr(record, part.name) for part in fields(record)}
+def record_object(record: Any) -> dict[str, Any]:
+    """A record (a dataclass) by its fields, records in it included."""
+    return dataclasses.asdict(record)
 
 
 def _plain(value: Any) -> Any:
     """`value` with every number that JSON has no word for replaced by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

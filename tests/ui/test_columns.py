@@ -20,7 +20,7 @@ def test_columns_line_up_whatever_the_width_of_a_character() -> None:
         "token   share   id  why",
         "峰     88.1 %    7",
         "peak      8 %   12  top_p",
-        "🙂       3 %  345",
+        "🙂        3 %  345",
     ]
 
 
