@@ -176,18 +176,21 @@ def _show_afterwards(
     env: Environment, reply: Reply, model: LanguageModel, chain: SamplerChain, frames: Frames
 ) -> None:
     """The table where it was asked for, then the figures; on stderr where stdout is a pipe."""
-    lines = []
+    paint = Paint(env)
+    lines: list[str] = []
     if frames.options.table and reply.steps:
         label = functools.partial(token_label, model.tokenizer)
-        lines += token_table(reply.steps, label, env.columns())
-    lines.append(figures(reply.steps, reply.finish, reply.usage, model, chain, env.columns()))
+        width = env.columns() if env.stdout_is_terminal else None
+        heading, *rows = token_table(reply.steps, label, width)
+        lines += [paint("heading", heading), *rows]
+    sums = figures(reply.steps, reply.finish, reply.usage, model, chain, env.columns())
+    lines.append(paint("figures", sums))
     if env.stdout_is_terminal:
-        env.write(Paint(env)("figures", "\n".join(lines)) + "\n")
+        env.write("\n".join(lines) + "\n")
         return
     if env.stderr_is_terminal and reply.text and not reply.text.endswith("\n"):
         env.say("")  # both may share a screen: chatcli complete … | tee
-    for line in lines:
-        env.say(line)
+    env.say("\n".join(lines))
 
 
 def _without_probs(step: Step) -> Step:

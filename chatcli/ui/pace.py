@@ -1,7 +1,7 @@
 """How fast a reply goes by: `--pace`, and Space to pause and step.
 
-Space pauses, and steps while paused; Enter or any other key goes on; q stops the reply as
-Ctrl-C does. Pausing is asked for between tokens, so it holds at the next one that is drawn.
+Space pauses; while paused it steps, q stops the reply as Ctrl-C does, and Enter or any
+other key goes on. Pausing is asked for between tokens, so it holds at the next one that is drawn.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Pace:
         """Act on a key; whether it was one. Arrows and the like (escape sequences) are none."""
         if not key or key.startswith("\x1b"):
             return False
-        if key[0] in "qQ":
+        if self.paused and key[0] in "qQ":
             self._interrupt.cancel()
         self.paused = key[0] == " "
         self._frames.every = self.paused or self._rate is not None

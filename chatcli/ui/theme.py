@@ -29,8 +29,6 @@ THEME = Theme(
         "border": "dim",
         "heading": "bold",
         "figures": "dim",
-        "paused": "bold",
-        "error": "bold #d75f5f",
     },
     inherit=False,
 )

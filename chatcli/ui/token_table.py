@@ -1,66 +1,45 @@
-"""The table that `--table` leaves after a reply: one row for every token.
-
-Columns that don't fit in the terminal are left out from the right; those left line up at
-any width of character.
-"""
+"""The table that `--table` leaves after a reply: one row for every token."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
-
-from rich.cells import cell_len
+from collections.abc import Callable, Sequence
 
 from chatcli.engine.types import Step
+from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.panel import bits, clip, percent
 
 __all__ = ["token_table"]
 
 _LABEL_CELLS = 16
-_GAP = "  "
 
 
-class _Column(NamedTuple):
-    heading: str
-    cells: Sequence[str]
-    right: bool = True
+def token_table(
+    steps: Sequence[Step], label: Callable[[int], str], columns: int | None
+) -> list[str]:
+    """The heading and a row for each step, in at most `columns` cells (None: all columns).
 
-    @property
-    def width(self) -> int:
-        return max(map(cell_len, (self.heading, *self.cells)))
+    Columns are left out from the right where the terminal is narrow.
+    """
 
-    def lines(self) -> Iterator[str]:
-        for cell in (self.heading, *self.cells):
-            padding = " " * (self.width - cell_len(cell))
-            yield padding + cell if self.right else cell + padding
-
-
-def token_table(steps: Sequence[Step], label: Callable[[int], str], columns: int) -> list[str]:
-    """The heading and a row for each step, each at most `columns` cells wide."""
-    fitting: list[_Column] = []
-    width = -len(_GAP)
-    for column in _columns(steps, label):
-        width += len(_GAP) + column.width
-        if width > columns and fitting:
-            break
-        fitting.append(column)
-    rows = zip(*(column.lines() for column in fitting), strict=True)
-    return [_GAP.join(row).rstrip() for row in rows]
-
-
-def _columns(steps: Sequence[Step], label: Callable[[int], str]) -> Iterator[_Column]:
     def spelt(token: int) -> str:
         return clip(label(token), _LABEL_CELLS)
 
-    yield _Column("#", [f"{step.index + 1:,}" for step in steps])
-    yield _Column("token", [spelt(step.token) for step in steps], right=False)
-    yield _Column("model", [percent(step.raw_prob) for step in steps])
-    yield _Column("drawn from", [percent(step.prob) for step in steps])
-    yield _Column("rank", [f"{step.rank:,}" for step in steps])
-    yield _Column("surprisal", [bits(step.raw_prob) for step in steps])
-    yield _Column("entropy", [f"{step.entropy_bits:.2f} bits" for step in steps])
-    yield _Column("u", ["" if step.draw.u is None else f"{step.draw.u:.4f}" for step in steps])
-    yield _Column("instead", [_rival(step, spelt) for step in steps], right=False)
+    table = [
+        _figures("#", 0, [f"{step.index + 1:,}" for step in steps]),
+        Column("token", [spelt(step.token) for step in steps], gives=True),
+        _figures("model", 1, [percent(step.raw_prob) for step in steps]),
+        _figures("drawn from", 2, [percent(step.prob) for step in steps]),
+        _figures("rank", 3, [f"{step.rank:,}" for step in steps]),
+        _figures("surprisal", 4, [bits(step.raw_prob) for step in steps]),
+        _figures("entropy", 5, [f"{step.entropy_bits:.2f} bits" for step in steps]),
+        _figures("u", 6, ["" if step.draw.u is None else f"{step.draw.u:.4f}" for step in steps]),
+        Column("instead", [_rival(step, spelt) for step in steps], rank=7),
+    ]
+    return table_lines(table, columns)
+
+
+def _figures(title: str, rank: int, cells: Sequence[str]) -> Column:
+    return Column(title, cells, rank=rank, right=True)
 
 
 def _rival(step: Step, spelt: Callable[[int], str]) -> str:

@@ -22,7 +22,9 @@ class PieceTokenizer(ByteTokenizer):
     """Token i is piece i; for what labels need of a tokenizer."""
 
     def __init__(self, pieces: Sequence[str | bytes]) -> None:
-        self._pieces = [one.encode() if isinstance(one, str) else one for one in pieces]
+        self._pieces = [
+            one.encode(errors="surrogatepass") if isinstance(one, str) else one for one in pieces
+        ]
 
     def token_bytes(self, token: int) -> bytes:
         return self._pieces[token]

@@ -109,10 +109,10 @@ def test_text_and_figures_stay_and_the_panel_goes(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [20, 59, 60, 80, 120])
 def test_a_reply_longer_than_the_screen_is_exact_in_the_scrollback(columns: int) -> None:
-    screen = Screen(columns, 9)
-    pieces = [*PIECES, "\n", "e\u0301", "👍", "x" * 37] * 12
+    screen = Screen(columns, 8)
+    pieces = [*PIECES, "\n", "e\u0301", "👍", "x" * 37] * 5
     show(screen_environment(screen), pieces)
-    assert screen.text().startswith("".join(pieces) + "\n168 tokens")
+    assert screen.text().startswith("".join(pieces) + "\n70 tokens")
 
 
 def test_the_panel_follows_every_token_at_every_width() -> None:
@@ -174,15 +174,15 @@ def test_no_candidates_are_asked_for_where_nobody_looks() -> None:
     assert [frames(), frames()] == [4, 0]
 
 
-@pytest.mark.parametrize("seconds", [0.0005, 0.005, 0.015, 0.02, 0.03, 0.05, 0.07, 0.12])
+@pytest.mark.parametrize("seconds", [0.002, 0.005, 0.015, 0.02, 0.03, 0.05, 0.07, 0.12])
 def test_the_panel_is_redrawn_8_to_15_times_a_second(seconds: float) -> None:
     now = [0.0]
     frames = Frames(screen_environment(Screen()), DisplayOptions(), clock=lambda: now[0])
     drawn = 0
-    while now[0] < 100:
+    while now[0] < 20:
         drawn += frames() > 0
         now[0] += seconds
-    assert 8 <= drawn / 100 <= 15.1
+    assert 8 <= drawn / 20 <= 15.1
 
 
 def test_the_improbable_is_tinted_and_underlined_without_colour() -> None:
@@ -220,15 +220,21 @@ def test_the_table_has_a_row_for_every_token_and_lines_up() -> None:
     ]
 
 
-def test_the_table_drops_columns_that_do_not_fit_and_goes_to_stderr_of_a_pipe() -> None:
+def test_the_table_leaves_out_columns_that_do_not_fit() -> None:
+    screen = Screen(30, 30)
+    show(screen_environment(screen, color_system=None), options=DisplayOptions(table=True))
+    assert screen.lines()[1:3] == [
+        " #  token   model  drawn from",
+        " 1  是     74.1 %      88.1 %",
+    ]
+
+
+def test_the_table_goes_to_stderr_where_stdout_is_a_pipe() -> None:
     env = pipe(size=lambda: (30, 24))
     show(env, options=DisplayOptions(table=True))
     out, err = written(env)
     assert out == TEXT
-    assert err.splitlines()[:2] == [
-        " #  token   model  drawn from",
-        " 1  是     74.1 %      88.1 %",
-    ]
+    assert err.splitlines()[1].endswith("0.5000  珠穆 8.3 %")
 
 
 def test_a_failure_in_mid_reply_leaves_its_text_and_takes_the_panel_away() -> None:
@@ -255,7 +261,7 @@ def test_steps_are_kept_without_the_distribution() -> None:
 def test_payloads_that_terminals_obey_never_reach_one() -> None:
     for case, payload, forbidden in payloads():
         screen = Screen(80, 24)  # it refuses what the display itself has no use for
-        options = DisplayOptions(pace=1e6, table=True)
+        options = DisplayOptions(top=2, pace=1e6, table=True)
         show(screen_environment(screen), [payload, "x"], options, prefix=payload)
         assert not [raw for raw in forbidden if raw in screen.text()], case
 

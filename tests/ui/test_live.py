@@ -37,7 +37,7 @@ def live_text(screen: Screen) -> LiveText:
 @pytest.mark.parametrize("columns", [20, 21, 59, 60, 80, 120])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_scrollback_is_exact_at_any_width(columns: int, seed: int) -> None:
-    words = random.Random(seed).choices(WORDS[:-1], k=300)
+    words = random.Random(seed).choices(WORDS[:-1], k=150)
     screen = Screen(columns, rows=10)
     live = live_text(screen)
     for word in words:
