@@ -1,0 +1,84 @@
+"""The list of models and the page of one, on screens of several widths."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from chatcli.model.catalog import ModelDetails, ModelEntry
+from chatcli.model.sizes import ModelSizes
+from chatcli.ui.environment import Environment
+from chatcli.ui.models_table import show_details, show_models
+
+BUILTIN = ModelEntry(
+    "builtin", Path("/models/builtin"), "qwen3", 7_340_032, 15_728_640, "native", None
+)
+BROKEN = ModelEntry("珠穆朗玛/\x1b[2J", Path("b"), "", None, None, None, "no\nweights\x07")
+DETAILS = ModelDetails(
+    entry=BUILTIN,
+    sizes=ModelSizes(8, 6, 2, 64, 384, 8192, None),
+    stored="bfloat16",
+    memory={"float32": 29_360_128, "bfloat16": 14_680_064},
+    kv_per_token={"float32": 8192, "bfloat16": 4096},
+    tokenizer="byte-level BPE",
+    tokenizer_size=8192,
+    chat_template=False,
+    tokenizer_problem=None,
+    sampling={"temperature": 0.7},
+    digest="ab" * 32,
+)
+
+
+def world(columns: int | None = None) -> tuple[Environment, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = columns is not None
+    size = (columns or 80, 24)
+    env = Environment(io.StringIO(), out, err, stdout_is_terminal=terminal, size=lambda: size)
+    return env, out, err
+
+
+def test_the_list_has_a_row_a_model_and_says_what_is_wrong() -> None:
+    env, out, err = world()
+    show_models(env, [BUILTIN, BROKEN])
+    assert out.getvalue().splitlines() == [
+        "model          architecture  parameters   on disk  engine",
+        "builtin        qwen3          7,340,032  15.0 MiB  native",
+        "珠穆朗玛/␛[2J                   unknown   unknown  none",
+    ]
+    assert len(err.getvalue().splitlines()) == 1 and "\x07" not in err.getvalue()
+
+
+@pytest.mark.parametrize("columns", [20, 40, 59])
+def test_no_row_is_wider_than_the_terminal(columns: int) -> None:
+    env, out, _ = world(columns)
+    show_models(env, [BUILTIN, BROKEN])
+    lines = out.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    assert "builtin" in out.getvalue()
+
+
+def test_a_page_says_what_a_model_needs() -> None:
+    env, out, _ = world()
+    show_details(env, DETAILS)
+    assert out.getvalue().splitlines() == [
+        "builtin",
+        "path           /models/builtin",
+        "architecture   qwen3",
+        "engine         native",
+        "layers         8",
+        "heads          6",
+        "width          384",
+        "vocabulary     8,192",
+        "context        unknown tokens",
+        "parameters     7,340,032",
+        "on disk        15.0 MiB as bfloat16",
+        "memory         28.0 MiB in float32, 14.0 MiB in bfloat16",
+        "KV cache       8.0 KiB in float32, 4.0 KiB in bfloat16, for each token",
+        "tokenizer      byte-level BPE, 8,192 tokens",
+        "chat template  none; chatcli's plain one",
+        "sampling       temperature 0.7",
+        f"digest         {'ab' * 32}",
+    ]
