@@ -40,6 +40,7 @@ DROPPED_FILTERS = ("pprint", "urlize", "wordwrap", "xmlattr")
 PADDED = {"expandtabs": "\t", "indent": "\n"}  # what these widen each of
 PADDING = {"batch", "center", "ljust", "rjust", "slice", "tojson", "truncate", "zfill", *PADDED}
 MEMBER = 16  # what a member of a list weighs, in characters
+TEXTS, CONTAINERS = (str, bytes), (list, tuple, set, frozenset)
 
 
 class LimitError(Exception):
@@ -201,7 +202,7 @@ def _weighed(value: Any) -> Any:
     if isinstance(value, GeneratorType):
         value = list(_counted(value, limit))
     limit.price(_weight(value, limit.size))
-    limit.spend(len(value) if isinstance(value, str | list | tuple | dict | set) else 1)
+    limit.spend(len(value) if isinstance(value, (str, dict, *CONTAINERS)) else 1)
     return value
 
 
@@ -239,14 +240,15 @@ def _weight(value: Any, limit: float = float("inf")) -> int:
     while stack and total <= limit:
         item = stack.pop()
         total += MEMBER
-        if isinstance(item, str | bytes):
+        if isinstance(item, TEXTS):
             total += len(item)
+        elif isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, CONTAINERS):
+            stack.extend(item)
         elif isinstance(item, int):
             total += item.bit_length() // 8
-        elif isinstance(item, dict):
-            stack += [*item.keys(), *item.values()]
-        elif isinstance(item, list | tuple | set | frozenset):
-            stack += item
         elif isinstance(item, Namespace):
             stack.append(item._Namespace__attrs)
     return total

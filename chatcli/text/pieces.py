@@ -40,6 +40,11 @@ class PieceReader:
         self._rewrites = [_rewrite(step) for step in steps]
         self.strip_leading = sum(_leading(step) for step in steps)
 
+    def read_added(self, content: str) -> bytes:
+        """The bytes of a token that was added as text, beside the model's own pieces."""
+        # Byte-level pieces are written in the alphabet of bytes, added tokens in plain text.
+        return content.encode("utf-8", "replace") if self._byte_level else self.read(content)
+
     def read(self, piece: str) -> bytes:
         """The bytes that `piece` adds to a text."""
         if self._byte_level and all(char in ALPHABET for char in piece):

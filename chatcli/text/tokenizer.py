@@ -44,9 +44,9 @@ class CheckpointTokenizer:
     def __init__(
         self, backend: Tokenizer, settings: TokenizerSettings, *, extra_eos: Iterable[int] = ()
     ) -> None:
-        self._backend = backend
+        self.backend = backend
         self._settings = settings
-        self._extra_eos = frozenset(extra_eos)
+        self._extra_eos = {number for number in extra_eos if number >= 0}
         self._lock = Lock()  # whether control tokens count is a switch of the backend
         _declare_tokens(backend, settings)
         self._added: dict[int, AddedToken] = backend.get_added_tokens_decoder()
@@ -60,17 +60,17 @@ class CheckpointTokenizer:
         backend.add_special_tokens(self._control_tokens())
         self._bytes: dict[int, bytes] = {}
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
         """Ids are in [0, vocab_size); a model's head may be wider (padding)."""
-        return max(self._backend.get_vocab_size(), max(self._added, default=-1) + 1)
+        return max(self.backend.get_vocab_size(), max(self._added, default=-1) + 1)
 
     @cached_property
     def eos_ids(self) -> frozenset[int]:
         """Every id that ends a text or a turn: the files' own, and what the template writes."""
         named = self._settings.named.get("eos_token")
         known = {number for number in (self._id(named),) if number is not None} | self._extra_eos
-        spelled = {token for number in known if (token := self._backend.id_to_token(number))}
+        spelled = {token for number in known if (token := self.backend.id_to_token(number))}
         end = self._id(self._chat.end_of_turn(spelled))
         return frozenset(known | ({end} if end in self._special else set()))
 
@@ -90,7 +90,7 @@ class CheckpointTokenizer:
         `bos` puts in front what the checkpoint's own tokenizer puts there, if anything;
         `special` reads control tokens in the text as such; otherwise they are plain text.
         """
-        ids = self._encode(self._backend, text, special)
+        ids = self._encode(self.backend, text, special)
         prefix = self._bos_ids if bos else []
         return ids if ids[: len(prefix)] == prefix else prefix + ids
 
@@ -141,7 +141,7 @@ class CheckpointTokenizer:
         rendered = self._chat.render(messages, add_generation_prompt, prefill)
         ids: list[int] = []
         for index, (text, special) in enumerate(rendered.spans):
-            ids += self._encode(self._inner if index else self._backend, text, special)
+            ids += self._encode(self._inner if index else self.backend, text, special)
         return ids if self.chat_template else self._bos_ids + ids
 
     def _encode(self, backend: Tokenizer, text: str, special: bool) -> list[int]:
@@ -156,21 +156,21 @@ class CheckpointTokenizer:
         bos = self._id(self._settings.named.get("bos_token"))
         if self._settings.add_bos is not None:
             return [bos] if self._settings.add_bos and bos is not None else []
-        probe = self._backend.encode("a")
+        probe = self.backend.encode("a")
         marked = zip(probe.ids, probe.special_tokens_mask, strict=True)
         return [token for token, _ in takewhile(lambda pair: pair[1], marked)]
 
     @cached_property
     def _pieces(self) -> PieceReader:
-        return PieceReader(self._backend)
+        return PieceReader(self.backend)
 
     @cached_property
     def _inner(self) -> Tokenizer:
         """The backend for text that doesn't start the whole: no leading space is put there."""
-        words = self._backend.pre_tokenizer
+        words = self.backend.pre_tokenizer
         if words is None or b'"first"' not in words.__getstate__():
-            return self._backend
-        settings = json.loads(self._backend.to_str())
+            return self.backend
+        settings = json.loads(self.backend.to_str())
         settings["pre_tokenizer"] = _never_first(settings["pre_tokenizer"])
         inner = Tokenizer.from_str(json.dumps(settings))
         inner.add_special_tokens(self._control_tokens())
@@ -186,15 +186,16 @@ class CheckpointTokenizer:
 
     def _read_token(self, token: int) -> bytes:
         if (added := self._added.get(token)) is not None:
-            return added.content.encode("utf-8", "replace")
-        piece = self._backend.id_to_token(token) if token >= 0 else None
+            special = token in self._special
+            return added.content.encode() if special else self._pieces.read_added(added.content)
+        piece = self.backend.id_to_token(token) if 0 <= token < self.vocab_size else None
         return b"" if piece is None else self._pieces.read(piece)
 
     def _text_bytes(self, token: int) -> bytes:
         return b"" if token in self._special else self.token_bytes(token)
 
     def _id(self, token: str | None) -> int | None:
-        return None if token is None else self._backend.token_to_id(token)
+        return None if token is None else self.backend.token_to_id(token)
 
     @cached_property
     def _chat(self) -> ChatRenderer:

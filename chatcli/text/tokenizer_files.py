@@ -154,8 +154,9 @@ def _is_qwen2(folder: Path, config: Mapping[str, Any]) -> bool:
 
 def _listed_tokens(merged: Mapping[str, Any]) -> Iterator[str]:
     for key in TOKEN_LISTS:
-        tokens = merged.get(key) or ()
-        for token in tokens.values() if isinstance(tokens, dict) else tokens:
+        listed = merged.get(key)
+        tokens = list(listed.values()) if isinstance(listed, dict) else listed
+        for token in tokens if isinstance(tokens, list) else ():
             if text := _spelling(token):
                 yield text
 
@@ -163,7 +164,8 @@ def _listed_tokens(merged: Mapping[str, Any]) -> Iterator[str]:
 def _declared_tokens(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[int, AddedToken]]:
     """The (id, token) pairs of added_tokens_decoder and added_tokens.json."""
     flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
-    for key, entry in (config.get("added_tokens_decoder") or {}).items():
+    declared = config.get("added_tokens_decoder")
+    for key, entry in declared.items() if isinstance(declared, dict) else ():
         if key.isdigit() and isinstance(entry, dict) and (text := _spelling(entry)):
             yield int(key), AddedToken(text, **{f: bool(entry.get(f)) for f in flags})
     for text, number in _json_object(folder / "added_tokens.json").items():
@@ -179,8 +181,9 @@ def _chat_template(folder: Path, config: Mapping[str, Any]) -> str | None:
     for holder in (_json_object(folder / "chat_template.json"), config):
         template = holder.get("chat_template")
         if isinstance(template, list):
-            named = {entry.get("name"): entry.get("template") for entry in template}
-            template = named.get("default")
+            entries = [entry for entry in template if isinstance(entry, dict)]
+            default = (e.get("template") for e in entries if e.get("name") == "default")
+            template = next(default, None)
         if isinstance(template, str):
             return template
     return None
