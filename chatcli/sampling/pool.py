@@ -40,7 +40,7 @@ class Pool:
         best = int(logits.argmax())
         shifted = logits - logits[best]
         mean = float(np.einsum("i,i", probs, shifted))  # no BLAS: its threads cost more
-        entropy = max(-math.log(probs[best]) - mean, 0.0)
+        entropy = max(0.0, -math.log(probs[best]) - mean)  # in this order, -0.0 is 0.0
         return cls(ids, logits, probs, entropy / math.log(2))
 
     def surviving(self, logits: Row) -> tuple[Self, float]:
