@@ -1,4 +1,4 @@
-"""What holds for every test: no network, an empty home, a fixed terminal, two threads."""
+"""What holds for every test: no network, an empty home, a fixed terminal, one thread."""
 
 from __future__ import annotations
 
@@ -51,10 +51,14 @@ def clean_environment(
     return home
 
 
-@pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """The same kernels, and so the same rounding, whatever the machine."""
-    torch.set_num_threads(2)
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """The same kernels, and so the same rounding, whatever the machine.
+
+    A second thread gains nothing at these sizes, and on busy cores each product would wait
+    for it; a test of what threads change sets their number itself.
+    """
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

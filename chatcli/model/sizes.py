@@ -65,7 +65,7 @@ class ModelSizes:
         return None
 
     def check(self, name: str, weights: WeightSizes) -> None:
-        """Raise CheckpointError where the files can't hold what the config claims.
+        """Raise WeightsError where the files can't hold what the config claims.
 
         An element takes at least a byte, so this needs no more than the files' size, and
         keeps a lying config from costing memory or time.
@@ -73,9 +73,10 @@ class ModelSizes:
         d_model = self.d_model or 1
         for field, count in [("vocab_size", self.vocab_size), ("layers", self.n_layer)]:
             if count and count * d_model > weights.size:
-                raise CheckpointError(
+                raise WeightsError(
                     f"{name}: config.json claims {field} = {count:,} at a width of {d_model:,}, "
-                    f"but the weight files have only {weights.size:,} bytes"
+                    f"but the weight files have only {weights.size:,} bytes: one of them is "
+                    "damaged, or they don't belong together"
                 )
 
 
