@@ -47,6 +47,7 @@ class Environment:
     @classmethod
     def from_process(cls) -> Environment:
         """The process's own streams, made unable to fail on a character they can't encode."""
+        _open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
@@ -139,6 +140,13 @@ class Environment:
                 f"can't write the output: {error.strerror or error}; what was written so far "
                 "may be cut short; free some space or write elsewhere"
             ) from error
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that the shell closed (`>&-`); the null device is as good."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
 
 
 def _decoded(data: bytes, offset: int) -> str:

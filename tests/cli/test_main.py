@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -13,7 +13,7 @@ from chatcli.cli import main
 from chatcli.cli.app import COMMANDS
 from chatcli.errors import ContextError, SamplingError
 from chatcli.ui.environment import Environment
-from tests.cli.world import run, spawn
+from tests.cli.world import ROOT, command, run, spawn
 
 
 class BrokenPipe(io.StringIO):
@@ -187,6 +187,13 @@ def test_the_completion_script_names_the_program() -> None:
     assert done.returncode == 0 and b"-F _chatcli_completion" in done.stdout
 
 
-def test_a_module_run_is_the_command(tmp_path: Path) -> None:
+def test_a_module_run_is_the_command() -> None:
     done = spawn(["--version"])
     assert done.stdout.decode() == f"chatcli {__version__}{os.linesep}"
+
+
+def test_streams_that_the_shell_closed_are_no_bug() -> None:
+    line = subprocess.list2cmdline(command("complete", "a", "-t", "nan"))
+    done = subprocess.run(["sh", "-c", f"{line} <&- >&-"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"chatcli: temperature is nan")

@@ -15,7 +15,7 @@ from chatcli.ui.probs_table import show_probs
 from tests.fakes import ScriptedModel
 from tests.ui.replies import PieceTokenizer
 
-PIECES = ["峰", b"\xe5\xb3", "山", " a\n", "\x1b[2J"]
+PIECES: list[str | bytes] = ["峰", b"\xe5\xb3", "山", " a\n", "\x1b[2J"]
 LOGITS = [math.log(weight) for weight in (0.5, 0.25, 0.15, 0.07, 0.03)]
 CONFIG = SamplingConfig(temperature=0.8, top_k=4, top_p=0.9, seed=7)
 
