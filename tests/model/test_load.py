@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +73,6 @@ def test_a_tokenizer_larger_than_the_model_is_remarked(tmp_path: Path) -> None:
     remarks: list[str] = []
     load(tiny_checkpoint(tmp_path / "mine", vocab_size=290), notice=remarks.append)
     assert len(remarks) == 1 and "the model only 290" in remarks[0]
-
-
-def test_the_native_path_does_not_import_transformers(tiny: Path) -> None:
-    code = (
-        "import sys; from chatcli.model.load import load; m = load(sys.argv[1]); "
-        "m.forward([1, 2], m.new_cache()); sys.exit('transformers' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code, tiny], check=False).returncode == 0
 
 
 def test_wrong_options_are_wrong_usage(tiny: Path) -> None:
