@@ -23,7 +23,7 @@ from chatcli.cli.options import (
 from chatcli.cli.prompting import PromptFlags, check_prompt_flags, prompt_ids, read_prompt
 
 if TYPE_CHECKING:
-    from chatcli.engine.types import Chunk, Finish
+    from chatcli.engine.types import Chunk
     from chatcli.model.types import KVCache, LanguageModel
     from chatcli.sampling.chain import SamplerChain
     from chatcli.sampling.types import SamplingConfig
@@ -105,11 +105,8 @@ def complete(
     model = load_model(which, env.say)
     config = sampling_config(given, model.checkpoint.path)
     ids = prompt_ids(model, text, how)
-    whole = text + (how.prefill or "")
     with Interrupt() as interrupt:
         run = _run_json if json else _run_shown
-        # On a terminal the text that is continued stands before what continues it.
-        shown = echo or (run is _run_shown and env.stdout_is_terminal and not how.chat)
         job = _Job(
             env=env,
             model=model,
@@ -117,7 +114,7 @@ def complete(
             cache=model.new_cache(),
             max_tokens=max_tokens,
             stop=(*(stop or ()), *(model.tokenizer.fallback_stop if how.chat else ())),
-            prefix=whole if shown else "",
+            prefix=_prefix(text, how, echo, not json and env.stdout_is_terminal),
             display=options,
             interrupt=interrupt,
         )
@@ -126,6 +123,14 @@ def complete(
             if interrupt.cancelled():
                 return Status.INTERRUPTED
     return Status.DONE
+
+
+def _prefix(text: str, how: PromptFlags, echo: bool, terminal: bool) -> str:
+    """What is written before the generated text: on a terminal, what it continues."""
+    prefill = how.prefill or ""
+    if echo or (terminal and not how.chat):
+        return text + prefill
+    return prefill if terminal else ""
 
 
 def _chains(config: SamplingConfig, num: int) -> Iterator[SamplerChain]:
@@ -163,13 +168,12 @@ def _run_json(job: _Job, sample: int, chain: SamplerChain) -> None:
 
     texts = [job.prefix]
     last = Chunk("")
-    finish: Finish | None = "error"
     try:
         for last in job.chunks(chain, job.display.top):
             texts.append(last.text)
             for line in step_objects(sample, last, job.model.tokenizer):
                 job.env.write(json_line(line))
-        finish = last.finish
     finally:
+        finish = last.finish or ("interrupted" if job.interrupt.cancelled() else "error")
         end = end_object(sample, "".join(texts), finish, last.usage, chain)
         job.env.write(json_line(end))

@@ -65,6 +65,14 @@ def test_a_terminal_shows_the_prompt_before_what_continues_it(tiny: Path) -> Non
     assert screen.text().startswith(PROMPT)
 
 
+def test_a_terminal_shows_a_prefill_as_part_of_the_reply(tiny: Path) -> None:
+    screen = Screen(80, 24)
+    arguments = ["complete", "-m", str(tiny), "Hi", "--chat", "--prefill", "Sure", "-n", "2"]
+    main(arguments, screen_environment(screen))
+    assert screen.text().startswith("Sure")
+    assert not run(*arguments).out.startswith("Sure")
+
+
 def test_every_token_is_a_json_object_and_the_last_line_ends_the_sample(tiny: Path) -> None:
     outcome = complete(tiny, PROMPT, "-n", "6", "--seed", "1", "--json", "--top", "3")
     *tokens, end = outcome.objects
