@@ -110,4 +110,4 @@ def _usage_error(error: Exception) -> UsageError | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else _PROGRAM
-    return UsageError(f"{error.format_message()} See `{path} --help`.")
+    return UsageError(f"{error.format_message().rstrip('.')}; see `{path} --help`")
