@@ -58,7 +58,6 @@ class KVCache(Protocol):
         ...
 
 
-
 class LanguageModel(Protocol):
     """Ids in, logits out. Everything to the right of `model/` runs on this alone."""
 

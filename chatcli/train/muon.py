@@ -56,7 +56,7 @@ class Muon(torch.optim.Optimizer):
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        average = state["momentum"].lerp_(weight.grad, 1 - momentum)  # type: ignore[arg-type]
-        direction = orthogonalise(torch.lerp(weight.grad, average, momentum))
+        average = state["momentum"].lerp_(weight.grad, 1 - momentum)
+        direction = orthogonalise(torch.lerp(weight.grad, average, momentum))  # type: ignore[arg-type]
         weight.mul_(1 - lr * weight_decay)
         weight.add_(direction, alpha=-lr * 0.2 * math.sqrt(max(weight.shape)))
