@@ -7,15 +7,15 @@ that would change results and isn't known is refused here, before any weight is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chatcli.errors import CheckpointError, UnsupportedError
 from chatcli.model.native.activations import ACTIVATIONS
-from chatcli.model.native.fields import Fields
-from chatcli.model.native.rope import ROPE_TYPES, RopeConfig
+from chatcli.model.native.fields import MAX_CONTEXT, Fields
+from chatcli.model.native.rope import RopeConfig
+from chatcli.model.native.rope_settings import read_rope
 
 __all__ = ["FAMILIES", "NativeConfig", "native_supports"]
 
@@ -23,7 +23,6 @@ _MAX_LAYERS = 2048
 _MAX_HEADS = 8192
 _MAX_WIDTH = 1 << 20
 _MAX_VOCAB = 1 << 24
-_MAX_CONTEXT = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ def _gpt2(fields: Fields) -> NativeConfig:
         head_dim=width // heads,
         d_model=width,
         d_ff=fields.integer("n_inner", 4 * width, most=_MAX_WIDTH),
-        context_length=fields.integer("n_positions", 1024, most=_MAX_CONTEXT),
+        context_length=fields.integer("n_positions", 1024, most=MAX_CONTEXT),
         activation=_activation(fields, "activation_function", "gelu_new"),
         norm_eps=fields.number("layer_norm_epsilon", 1e-5),
         tied=fields.flag("tie_word_embeddings", True),
@@ -189,7 +188,7 @@ def _llama(fields: Fields, family: _Family) -> NativeConfig:
     width = fields.integer("hidden_size", most=_MAX_WIDTH)
     heads = fields.integer("num_attention_heads", most=_MAX_HEADS)
     head_dim = _head_dim(fields, family, width, heads)
-    context = fields.integer("max_position_embeddings", most=_MAX_CONTEXT)
+    context = fields.integer("max_position_embeddings", most=MAX_CONTEXT)
     bias = fields.flag("attention_bias", False)
     return NativeConfig(
         family=family.name,
@@ -209,7 +208,7 @@ def _llama(fields: Fields, family: _Family) -> NativeConfig:
         out_bias=bias if family.out_bias is None else family.out_bias,
         mlp_bias=family.mlp_bias and fields.flag("mlp_bias", False),
         qk_norm=family.qk_norm,
-        rope=_rope(fields, context),
+        rope=read_rope(fields, context),
         windows=_windows(fields, family, layers),
         scales=(head_dim**-0.5,) * layers,
     )
@@ -259,7 +258,7 @@ def _mistral_windows(fields: Fields, layers: int) -> tuple[int | None, ...]:
         raise UnsupportedError(
             "a Mistral whose layer_types mix full and sliding attention: use --engine transformers"
         )
-    return (fields.integer("sliding_window", 4096, most=_MAX_CONTEXT),) * layers
+    return (fields.integer("sliding_window", 4096, most=MAX_CONTEXT),) * layers
 
 
 def _qwen_windows(fields: Fields, layers: int) -> tuple[int | None, ...]:
@@ -267,10 +266,10 @@ def _qwen_windows(fields: Fields, layers: int) -> tuple[int | None, ...]:
     if fields.flag("use_sliding_window", False) and (
         fields.has("sliding_window") or "sliding_window" not in fields.values
     ):
-        window = fields.integer("sliding_window", 4096, most=_MAX_CONTEXT)
+        window = fields.integer("sliding_window", 4096, most=MAX_CONTEXT)
     if fields.has("layer_types"):
         return _windows_by_type(fields, layers, window)
-    first = fields.integer("max_window_layers", 28, least=0, most=_MAX_CONTEXT)
+    first = fields.integer("max_window_layers", 28, least=0, most=MAX_CONTEXT)
     return tuple(window if layer >= first else None for layer in range(layers))
 
 
@@ -289,76 +288,3 @@ def _windows_by_type(fields: Fields, layers: int, window: int | None) -> tuple[i
             "config.json: layer_types has sliding_attention but no sliding_window is in use"
         )
     return tuple(window if name == "sliding_attention" else None for name in types)
-
-
-def _rope(fields: Fields, context: int) -> RopeConfig:
-    spelt = "rope_scaling" if fields.has("rope_scaling") else "rope_parameters"
-    rope = Fields(fields.mapping(spelt), f"config.json, {spelt}")
-    kind = rope.text("rope_type", rope.text("type", "default"))
-    if kind not in ROPE_TYPES:
-        raise UnsupportedError(
-            f"rope type {kind!r:.60} is not one that the native decoder knows "
-            f"({', '.join(ROPE_TYPES)}): use --engine transformers"
-        )
-    if any(isinstance(value, Mapping) for value in rope.values.values()):
-        raise UnsupportedError("rope settings by layer type: use --engine transformers")
-    theta = rope.number("rope_theta", fields.number("rope_theta", 10000.0))
-    if rope.number("partial_rotary_factor", fields.number("partial_rotary_factor", 1.0)) != 1.0:
-        raise UnsupportedError("partial rotary positions: use --engine transformers")
-    if kind in ("default", "dynamic"):
-        return RopeConfig(kind, theta)
-    if kind == "linear":
-        return RopeConfig(kind, theta, factor=rope.number("factor"))
-    original = _original_context(fields, rope, context)
-    if kind == "llama3":
-        return _llama3_rope(rope, theta, original)
-    return _yarn_rope(rope, theta, original, context)
-
-
-def _original_context(fields: Fields, rope: Fields, context: int) -> int:
-    """The context before scaling; transformers lets the field beside the rope settings win."""
-    name = "original_max_position_embeddings"
-    return (fields if fields.has(name) else rope).integer(name, context, most=_MAX_CONTEXT)
-
-
-def _llama3_rope(rope: Fields, theta: float, original: int) -> RopeConfig:
-    low, high = rope.number("low_freq_factor"), rope.number("high_freq_factor")
-    if low >= high:
-        raise rope.error("low_freq_factor", low, f"below high_freq_factor = {high:g}")
-    return RopeConfig(
-        "llama3",
-        theta,
-        factor=rope.number("factor"),
-        original_context=original,
-        low_freq_factor=low,
-        high_freq_factor=high,
-    )
-
-
-def _yarn_rope(rope: Fields, theta: float, original: int, context: int) -> RopeConfig:
-    if theta == 1.0:
-        raise rope.error("rope_theta", theta, "other than 1 for yarn")
-    factor = rope.number("factor", context / original)
-    return RopeConfig(
-        "yarn",
-        theta,
-        factor=factor,
-        original_context=original,
-        beta_fast=rope.number("beta_fast", 32.0),
-        beta_slow=rope.number("beta_slow", 1.0),
-        attention_factor=rope.number("attention_factor", _yarn_attention(rope, factor)),
-        truncate=rope.flag("truncate", True),
-    )
-
-
-def _yarn_attention(rope: Fields, factor: float) -> float:
-    """The default scale of queries and keys (YaRN section 3.4; mscale as DeepSeek spells it)."""
-    if rope.values.get("mscale") and rope.values.get("mscale_all_dim"):
-        return _mscale(factor, rope.number("mscale")) / _mscale(
-            factor, rope.number("mscale_all_dim")
-        )
-    return _mscale(factor, 1.0)
-
-
-def _mscale(factor: float, weight: float) -> float:
-    return 1.0 if factor <= 1 else 0.1 * weight * math.log(factor) + 1.0

@@ -12,7 +12,9 @@ from typing import Any
 
 from chatcli.errors import CheckpointError
 
-__all__ = ["Fields"]
+__all__ = ["MAX_CONTEXT", "Fields"]
+
+MAX_CONTEXT = 1 << 31
 
 
 class Fields:
