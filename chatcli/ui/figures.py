@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chatcli.ui.folding import fold
+
 if TYPE_CHECKING:
     from chatcli.engine.types import Finish, Step, Usage
     from chatcli.model.types import LanguageModel
     from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["figures"]
-
-_SEPARATOR = " · "
 
 
 def figures(
@@ -23,15 +23,8 @@ def figures(
     chain: SamplerChain,
     columns: int,
 ) -> str:
-    """One line, broken between two figures only where it is longer than `columns` cells."""
-    lines = [""]
-    for item in _items(steps, finish, usage, model, chain):
-        longer = lines[-1] + _SEPARATOR + item if lines[-1] else item
-        if lines[-1] and len(longer) >= columns:
-            lines.append(item)
-        else:
-            lines[-1] = longer
-    return "\n".join(lines)
+    """One line, folded where it is longer than `columns` cells."""
+    return "\n".join(fold(_items(steps, finish, usage, model, chain), columns))
 
 
 def _items(

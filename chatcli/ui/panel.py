@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 
 from chatcli.engine.types import Step, Usage
 from chatcli.sampling.types import Candidate
+from chatcli.ui.folding import SEPARATOR
 from chatcli.ui.theme import Paint, prob_style
 
 __all__ = ["PanelView", "bits", "clip", "percent"]
@@ -24,7 +25,6 @@ _WIDEST = 84  # a full footer fits; wider rows would only break up when a window
 _FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
 _FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
 _BLOCKS = " ▏▎▍▌▋▊▉"
-_SEPARATOR = " · "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,18 @@ class PanelView:
             items.append("greedy")
         elif step.draw.stages:
             items.append(f"{step.draw.stages[-1].kept:,} of {self.vocab_size:,} survive")
-        return _SEPARATOR.join(items)
+        return SEPARATOR.join(items)
 
     def _footer(self, step: Step, usage: Usage, width: int, paused: bool) -> tuple[str, str]:
         """The chain and the state: together on the border where they fit, else on two rows."""
-        chain = self.chain + ("" if self.seed is None else f"{_SEPARATOR}seed {self.seed}")
+        chain = self.chain + ("" if self.seed is None else f"{SEPARATOR}seed {self.seed}")
         context = f"{step.position + 1:,}/{self.context:,}"
         speed = f"{usage.tokens_per_second:,.0f} tok/s"
         if paused:
             return chain, "paused · Space: next token · Enter: go on · q: stop"
         for state in (f"{speed} · context {context}", f"{speed} · {context}"):
-            if cell_len(chain) + len(_SEPARATOR + state) <= width:
-                return "", chain + _SEPARATOR + state
+            if cell_len(chain) + len(SEPARATOR + state) <= width:
+                return "", chain + SEPARATOR + state
         return chain, f"{speed} · context {context}"
 
     def _row(self, step: Step, candidate: Candidate, width: int) -> str:
@@ -120,8 +120,8 @@ class PanelView:
         rivals = [f"{self.label(one.token)} {percent(one.prob)}" for one in others if one.prob > 0]
         state = ["paused"] if paused else []
         for item in [*state, *rivals[:3], f"{_entropies(step)} bits", f"#{step.index + 1}"]:
-            if cell_len(line) + len(_SEPARATOR) + cell_len(item) <= width:
-                line += _SEPARATOR + item
+            if cell_len(line) + len(SEPARATOR) + cell_len(item) <= width:
+                line += SEPARATOR + item
         return self.paint(prob_style(first.raw_prob), line)
 
 

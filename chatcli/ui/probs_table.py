@@ -6,7 +6,6 @@ narrow screen columns give way, the token and its final probability last.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -16,6 +15,7 @@ from chatcli.text.types import Tokenizer
 from chatcli.text.visible import token_label, visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.environment import Environment
+from chatcli.ui.folding import fold
 from chatcli.ui.panel import percent
 from chatcli.ui.theme import Paint
 
@@ -29,7 +29,7 @@ def show_probs(env: Environment, prompt: str, found: NextToken, tokenizer: Token
     width = env.columns() if env.stdout_is_terminal else None
     paint = Paint(env)
     title = _tail(visible(prompt, keep_newlines=False), width)
-    head = [line for text in _headings(found) for line in _wrapped(text, width)]
+    head = [line for facts in _headings(found) for line in fold(facts, width)]
     titles, *rows = table_lines(_columns(found, tokenizer), width)
     summary = [paint("figures", row) for row in rows[-len(_SUMMARY) :]]
     body = [paint("heading", titles), *rows[: -len(_SUMMARY)], *summary]
@@ -43,18 +43,11 @@ def _tail(text: str, width: int | None) -> str:
     return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
 
 
-def _wrapped(text: str, width: int | None) -> list[str]:
-    return [text] if width is None else textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def _headings(found: NextToken) -> list[str]:
+def _headings(found: NextToken) -> list[list[str]]:
     after = found.stages[-1].entropy_bits if found.stages else found.entropy_bits
     count = len(found.prompt_ids)
-    return [
-        f"{count:,} token{'' if count == 1 else 's'} · entropy {found.entropy_bits:.2f} → "
-        f"{after:.2f} bits",
-        found.chain,
-    ]
+    tokens = f"{count:,} token{'' if count == 1 else 's'}"
+    return [[tokens, f"entropy {found.entropy_bits:.2f} → {after:.2f} bits"], [found.chain]]
 
 
 def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:

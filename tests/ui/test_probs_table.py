@@ -62,8 +62,9 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
 def test_twenty_columns_keep_the_token_and_its_last_probability() -> None:
     assert shown(20) == [
         "世界上最高的山",
-        "1 token · entropy",
-        "1.83 → 1.33 bits",
+        "1 token",
+        "entropy 1.83 →",
+        "1.33 bits",
         "temperature 0.8 →",
         "top_k 4 → top_p 0.9",
         "",

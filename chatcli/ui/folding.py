@@ -1,0 +1,33 @@
+"""Short facts in a row, folded onto more lines where the screen is narrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["SEPARATOR", "fold"]
+
+SEPARATOR = " · "
+_AFTER_ARROW = re.compile("(?<=→) ")
+
+
+def fold(facts: Iterable[str], columns: int | None) -> list[str]:
+    """The facts as lines shorter than `columns` cells (None: one line).
+
+    A line ends between two facts or, in a fact longer than a line, after an arrow. What
+    can't be broken there stays whole, and is left to the terminal.
+    """
+    pieces = [line for fact in facts for line in _filled(_AFTER_ARROW.split(fact), " ", columns)]
+    return _filled(pieces, SEPARATOR, columns)
+
+
+def _filled(parts: Iterable[str], joint: str, columns: int | None) -> list[str]:
+    """`parts` with `joint` between those on the same line; each line takes what it can."""
+    lines: list[str] = []
+    for part in parts:
+        longer = lines[-1] + joint + part if lines else part
+        if lines and (columns is None or len(longer) < columns):
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
