@@ -29,6 +29,8 @@ class Screen(io.StringIO):
         self.styles: set[str] = set()  # every SGR parameter that was sent
         self.autowrap = self.cursor_visible = True
         self._lines: list[list[str]] = [[""] * columns]
+        self._pen = ""  # the SGR parameters in force
+        self._pens: dict[tuple[int, int], str] = {}  # with which each character was written
         self._wrapped: set[int] = set()  # indices of lines that the terminal wrapped
         self._row = self._column = 0  # the row counts from the first line of the scrollback
         self._saved = (0, 0, False)
@@ -72,6 +74,17 @@ class Screen(io.StringIO):
             text += "".join(self._lines[index]).replace("\0", "") if wrapped else row + "\n"
         return text
 
+    def styled(self) -> list[list[tuple[int, str, str]]]:
+        """(column, character, SGR parameters) of each row; for screens never resized."""
+        return [
+            [
+                (column, cell, self._pens[row, column])
+                for column, cell in enumerate(line)
+                if cell and cell != "\0"
+            ]
+            for row, line in enumerate(self._lines[: len(self.lines())])
+        ]
+
     def column(self, index: int) -> list[str]:
         """What stands in a 0-based column of each row that isn't blank."""
         return [line[index] for line in self._lines[: len(self.lines())]]
@@ -113,6 +126,7 @@ class Screen(io.StringIO):
         count = int(parameters) if parameters.isdigit() else 1
         if final == "m":
             self.styles.add(parameters)
+            self._pen = f"{self._pen};{parameters}" if parameters not in ("", "0") else ""
         elif final == "A":
             self._move(max(self._row - count, self._top()), self._column)
         elif final == "G":
@@ -157,6 +171,7 @@ class Screen(io.StringIO):
         elif cells > room:
             self._column = self.columns - cells
         self._lines[self._row][self._column : self._column + cells] = [character, "\0"][:cells]
+        self._pens[self._row, self._column] = self._pen
         self._pending_wrap = self.autowrap and self._column + cells == self.columns
         self._column = min(self._column + cells, self.columns - 1)
         return None
