@@ -89,13 +89,13 @@ def _shards(index: Path) -> tuple[Path, ...]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, Mapping) or not weight_map:
         raise WeightsError(f"{index} has no weight_map")
-    names = set(weight_map.values())
+    names = sorted(set(weight_map.values()), key=str)
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or "\\" in name:
             raise WeightsError(f"{index} names {name!r}, which is no file inside the folder")
         if not (index.parent / name).is_file():
             raise WeightsError(f"{index} names {name}, which is missing: copy or download it again")
-    return tuple(index.parent / name for name in sorted(names))
+    return tuple(index.parent / name for name in names)
 
 
 def tensor_headers(path: Path) -> dict[str, TensorHeader]:

@@ -57,7 +57,7 @@ def load(
             f"{sizes.vocab_size:,}: a text that needs the others is refused"
         )
     if chosen == "native":
-        from chatcli.model.native import load_native
+        from chatcli.model.native.model import load_native
 
         return load_native(
             folder,

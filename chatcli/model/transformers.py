@@ -26,10 +26,10 @@ from chatcli.errors import (
     CheckpointError,
     ContextError,
     UnsupportedError,
-    UsageError,
     WeightsError,
 )
 from chatcli.model.adapter_cache import AdapterCache
+from chatcli.model.checks import check_ids, context_in_force
 from chatcli.model.device import memory_errors
 from chatcli.model.digest import digest
 from chatcli.model.files import PICKLE, read_config, weight_files
@@ -41,7 +41,6 @@ __all__ = ["AdapterModel", "load_adapter"]
 
 # What forward's cache argument is called: transformers 5.24 and later, and before it.
 CACHE_ARGUMENTS = ("cache", "past_key_values")
-CONTEXT_UNNAMED = 2048
 # Masks and tables that older files store beside the weights.
 STRAY_BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".masked_bias", ".inv_freq")
 
@@ -82,7 +81,7 @@ def load_adapter(
         n_head=sizes.n_head or 0,
         d_model=sizes.d_model or 0,
         vocab_size=int(module.get_input_embeddings().weight.shape[0]),
-        context_length=_context(sizes.context_length, context),
+        context_length=context_in_force(sizes.context_length, context),
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         dtype=str(dtype).removeprefix("torch."),
         device=str(device),
@@ -137,15 +136,6 @@ def _check_loaded(name: str, info: Mapping[str, Any], notice: Callable[[str], No
 def _some(tensors: list[str]) -> str:
     more = f" and {len(tensors) - 1} more are" if len(tensors) > 1 else " is"
     return f"{tensors[0][:200]}{more}"
-
-
-def _context(own: int | None, wanted: int | None) -> int:
-    """The context in force; a model without a limit of its own (a recurrent one) takes any."""
-    if wanted is None:
-        return own or CONTEXT_UNNAMED
-    if wanted < 1 or (own and wanted > own):
-        raise UsageError(f"context {wanted}: the checkpoint's own is {own}; ask for 1 to {own}")
-    return wanted
 
 
 @contextmanager
@@ -266,17 +256,10 @@ class AdapterModel:
         return logits[0, -rows:].float().cpu()
 
     def _check(self, ids: list[int], held: int) -> None:
-        if not ids:
-            raise ValueError("forward needs at least one id")
-        limit, size = self.checkpoint.context_length, self.checkpoint.vocab_size
+        check_ids(ids, self.checkpoint.vocab_size)
+        limit = self.checkpoint.context_length
         if held + len(ids) > limit:
             raise ContextError(
                 f"{held + len(ids)} tokens don't fit in the context of {limit}: "
                 "shorten the prompt or raise --context if the checkpoint allows it"
             )
-        for token in (min(ids), max(ids)):
-            if not 0 <= token < size:
-                raise CheckpointError(
-                    f"token id {token} is outside the model's vocabulary of {size:,}: "
-                    "the tokenizer and the weights don't belong together"
-                )

@@ -1,8 +1,4 @@
-"""The activation functions that checkpoints name, by the names that configs use.
-
-Only functions without parameters of their own are here. The spellings of the tanh form of
-GELU differ in the last bits of a constant at most, so they share one kernel.
-"""
+"""The activation functions themselves; which of them a config means is in `spellings`."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["ACTIVATIONS", "Activation"]
+__all__ = ["KERNELS", "Activation"]
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -37,25 +33,19 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-ACTIVATIONS: dict[str, Activation] = {
+KERNELS: dict[str, Activation] = {
     "gelu": F.gelu,
     "gelu_10": _gelu_10,
-    "gelu_accurate": _gelu_tanh,
-    "gelu_fast": _gelu_tanh,
-    "gelu_new": _gelu_tanh,
-    "gelu_python": F.gelu,
-    "gelu_python_tanh": _gelu_tanh,
-    "gelu_pytorch_tanh": _gelu_tanh,
+    "gelu_tanh": _gelu_tanh,
     "hardswish": F.hardswish,
+    "identity": _identity,
     "leaky_relu": F.leaky_relu,
-    "linear": _identity,
     "mish": F.mish,
     "quick_gelu": _quick_gelu,
     "relu": F.relu,
-    "relu2": _relu_squared,
     "relu6": F.relu6,
+    "relu_squared": _relu_squared,
     "sigmoid": torch.sigmoid,
     "silu": F.silu,
-    "swish": F.silu,
     "tanh": torch.tanh,
 }

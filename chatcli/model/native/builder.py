@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chatcli.model.native.activations import ACTIVATIONS
+from chatcli.model.native.activations import KERNELS
 from chatcli.model.native.config import NativeConfig
 from chatcli.model.native.decoder import Block, Decoder, Heads, Norm
 from chatcli.model.native.kernels import Linear, pack
 from chatcli.model.native.layout import Layout, layout_of
 from chatcli.model.native.rope import RotaryTable, interleave_pairs
+from chatcli.model.native.spellings import ACTIVATIONS
 from chatcli.model.native.weights import Weights
 
 __all__ = ["build_decoder"]
@@ -66,7 +67,7 @@ class _Builder:
             mlp_norm=self._norm(layout.norms[1].format(layer)),
             up=self._linear(tuple(name.format(layer) for name in layout.up), config.mlp_bias),
             down=self._linear((layout.down.format(layer),), config.mlp_bias),
-            activation=ACTIVATIONS[config.activation],
+            activation=KERNELS[ACTIVATIONS[config.activation]],
             gated=config.gated,
             scale=config.scales[layer],
             window=config.windows[layer],

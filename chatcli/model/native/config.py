@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatcli.errors import CheckpointError, UnsupportedError
-from chatcli.model.native.activations import ACTIVATIONS
 from chatcli.model.native.fields import MAX_CONTEXT, Fields
-from chatcli.model.native.rope import RopeConfig
-from chatcli.model.native.rope_settings import read_rope
+from chatcli.model.native.rope_settings import RopeConfig, read_rope
+from chatcli.model.native.spellings import ACTIVATIONS
 
 __all__ = ["FAMILIES", "NativeConfig", "native_supports"]
 
@@ -68,8 +67,6 @@ class NativeConfig:
                 f"architecture {family!r:.60} is not one of the native decoder's "
                 f"({', '.join(FAMILIES)}): use --engine transformers"
             )
-        _refuse_quantised(config)
-        _refuse_other_heads(config)
         fields = Fields(config)
         return _gpt2(fields) if family == "gpt2" else _llama(fields, FAMILIES[family])
 
@@ -120,27 +117,6 @@ def native_supports(config: Mapping[str, Any]) -> bool:
     except CheckpointError:
         return True
     return True
-
-
-def _refuse_quantised(config: Mapping[str, Any]) -> None:
-    quantisation = config.get("quantization_config") or config.get("compression_config")
-    if not quantisation:
-        return
-    method = quantisation.get("quant_method") if isinstance(quantisation, Mapping) else None
-    raise UnsupportedError(
-        f"weights quantised by {method or 'an unnamed method'!s:.40} can't be read here: "
-        "vLLM, or transformers with that method's package, would load them"
-    )
-
-
-def _refuse_other_heads(config: Mapping[str, Any]) -> None:
-    for name in config.get("architectures") or ():
-        if isinstance(name, str) and any(
-            kind in name for kind in ("Classification", "QuestionAnswering", "Encoder")
-        ):
-            raise UnsupportedError(
-                f"{name:.60} doesn't generate text: take a checkpoint with a language-model head"
-            )
 
 
 def _gpt2(fields: Fields) -> NativeConfig:

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from chatcli.errors import CheckpointError, UsageError
 from chatcli.model.cache import BlockCache, CacheShape
+from chatcli.model.checks import check_ids, context_in_force
 from chatcli.model.device import memory_errors
 from chatcli.model.digest import digest
 from chatcli.model.files import read_config
@@ -47,7 +47,7 @@ def load_native(
     trusted, UsageError for a context out of range, DeviceError where memory runs out.
     """
     config = NativeConfig.from_json(read_config(folder))
-    length = _context(config, context)
+    length = context_in_force(config.context_length, context)
     with Weights(folder) as weights:
         with memory_errors(f"loading {name}", device):
             decoder = build_decoder(config, weights, device=device, dtype=dtype)
@@ -68,15 +68,6 @@ def load_native(
         digest=digest(folder),
     )
     return NativeModel(checkpoint, tokenizer, config, decoder, dtype)
-
-
-def _context(config: NativeConfig, wanted: int | None) -> int:
-    own = config.context_length
-    if wanted is None:
-        return own
-    if not 1 <= wanted <= own:
-        raise UsageError(f"context {wanted}: the checkpoint's own is {own}; ask for 1 to {own}")
-    return wanted
 
 
 def _count(config: NativeConfig, weights: Weights) -> int:
@@ -123,7 +114,7 @@ class NativeModel:
         if not isinstance(cache, BlockCache):
             raise TypeError("this model fills caches made by its own new_cache()")
         fed = list(ids)
-        self._check_ids(fed)
+        check_ids(fed, self.config.vocab_size)
         with memory_errors(f"feeding {len(fed):,} tokens", self.decoder.device):
             layers = cache.reserve(len(fed))
             logits = torch.empty(1 if last else len(fed), self.config.vocab_size)
@@ -143,14 +134,3 @@ class NativeModel:
                 logits[begin : begin + len(chunk)] = self.decoder.logits(hidden)
         if last:
             logits.copy_(self.decoder.logits(hidden[-1:]))
-
-    def _check_ids(self, ids: list[int]) -> None:
-        if not ids:
-            raise ValueError("forward needs at least one id")
-        size = self.config.vocab_size
-        for token in (min(ids), max(ids)):
-            if not 0 <= token < size:
-                raise CheckpointError(
-                    f"token id {token} is outside the model's vocabulary of {size:,}: "
-                    "the tokenizer and the weights don't belong together"
-                )

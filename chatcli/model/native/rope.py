@@ -10,34 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["ROPE_TYPES", "RopeConfig", "RotaryTable", "interleave_pairs", "rotate_"]
+from chatcli.model.native.rope_settings import RopeConfig
+
+__all__ = ["RotaryTable", "frequencies", "interleave_pairs", "rotate_"]
 
 _BLOCK = 256
 
 
-@dataclass(frozen=True, slots=True)
-class RopeConfig:
-    """How positions become angles; each field is the one of that name in config.json."""
-
-    rope_type: str
-    theta: float
-    factor: float = 1.0
-    original_context: int = 0
-    low_freq_factor: float = 1.0
-    high_freq_factor: float = 4.0
-    beta_fast: float = 32.0
-    beta_slow: float = 1.0
-    attention_factor: float = 1.0
-    truncate: bool = True
-
-    def frequencies(self, head_dim: int) -> Tensor:
-        """Radians per position of each coordinate pair, float32 [head_dim/2]."""
-        return ROPE_TYPES[self.rope_type](self, head_dim)
+def frequencies(rope: RopeConfig, head_dim: int) -> Tensor:
+    """Radians per position of each coordinate pair, float32 [head_dim/2]."""
+    return _FREQUENCIES[rope.rope_type](rope, head_dim)
 
 
 def _default(rope: RopeConfig, head_dim: int) -> Tensor:
@@ -80,7 +66,7 @@ def _yarn_dimension(rope: RopeConfig, head_dim: int, turns: float) -> float:
 # "dynamic" (NTK) raises theta only for sequences longer than max_position_embeddings, as
 # transformers computes it. The context in force never is longer than that, so within it the
 # two are the same function, and a cached key never needs to be turned again.
-ROPE_TYPES: dict[str, Callable[[RopeConfig, int], Tensor]] = {
+_FREQUENCIES: dict[str, Callable[[RopeConfig, int], Tensor]] = {
     "default": _default,
     "dynamic": _default,
     "linear": _linear,
@@ -93,7 +79,7 @@ class RotaryTable:
     """The turn of every pair at every position, computed in blocks as positions are reached."""
 
     def __init__(self, rope: RopeConfig, head_dim: int, device: torch.device) -> None:
-        self._frequencies = rope.frequencies(head_dim)
+        self._frequencies = frequencies(rope, head_dim)
         self._radius = rope.attention_factor
         self._device = device
         self._turns = torch.empty(0, 1, head_dim // 2, dtype=torch.complex64, device=device)

@@ -7,12 +7,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from chatcli.errors import UnsupportedError
 from chatcli.model.native.fields import MAX_CONTEXT, Fields
-from chatcli.model.native.rope import ROPE_TYPES, RopeConfig
 
-__all__ = ["read_rope"]
+__all__ = ["ROPE_TYPES", "RopeConfig", "read_rope"]
+
+ROPE_TYPES = ("default", "dynamic", "linear", "llama3", "yarn")
+
+
+@dataclass(frozen=True, slots=True)
+class RopeConfig:
+    """How positions become angles; each field is the one of that name in config.json."""
+
+    rope_type: str
+    theta: float
+    factor: float = 1.0
+    original_context: int = 0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    attention_factor: float = 1.0
+    truncate: bool = True
 
 
 def read_rope(fields: Fields, context: int) -> RopeConfig:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from chatcli.model.native import NativeModel, load_native
+from chatcli.model.native.model import NativeModel, load_native
 from tests.fakes import ByteTokenizer
 
 __all__ = ["greedy", "load", "with_config"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from chatcli.errors import CheckpointError, ContextError, UsageError
-from chatcli.model.native import NativeModel
+from chatcli.model.native.model import NativeModel
 from tests.fakes import ScriptedModel, tiny_checkpoint
 from tests.model.native.loading import greedy, load
 from tests.shared import shared_json, shared_path
