@@ -26,6 +26,7 @@ from chatcli.ui.keys import Keys
 from chatcli.ui.live import LiveText
 from chatcli.ui.pace import Pace
 from chatcli.ui.panel import PanelView
+from chatcli.ui.suspension import Suspension
 from chatcli.ui.theme import Paint, prob_style
 from chatcli.ui.token_table import token_table
 
@@ -62,14 +63,28 @@ def show_reply(
     of a terminal; it is there again afterwards. Raises what `chunks` raises, once what came
     before it is on the screen, and as `Environment.write` does.
     """
-    with Keys(env.keyboard if frames.live else None) as keys:
-        pace = Pace(frames, keys, interrupt)
-        view: _LiveView | _PlainView = _PlainView(env, pace)
-        if frames.live:
-            view = _LiveView(env, _panel_view(env, model, chain, frames), frames, pace)
+    if frames.live:
+        panel = _panel_view(env, model, chain, frames)
+        reply = _follow_live(env, panel, chunks, frames, interrupt, prefix)
+    else:
+        view = _PlainView(env, Pace(frames, Keys(None), interrupt))
         reply = _follow(view, chunks, prefix)
     _show_afterwards(env, reply, model, chain, frames)
     return reply
+
+
+def _follow_live(
+    env: Environment,
+    panel: PanelView,
+    chunks: Iterable[Chunk],
+    frames: Frames,
+    interrupt: Interrupt,
+    prefix: str,
+) -> Reply:
+    text = LiveText(env, panel.paint)
+    with Keys(env.keyboard) as keys, Suspension(text.close, keys.release) as suspension:
+        view = _LiveView(env, text, panel, frames, Pace(frames, keys, interrupt), suspension)
+        return _follow(view, suspension.around(chunks), prefix)
 
 
 def _follow(view: _LiveView | _PlainView, chunks: Iterable[Chunk], prefix: str) -> Reply:
@@ -90,18 +105,27 @@ def _follow(view: _LiveView | _PlainView, chunks: Iterable[Chunk], prefix: str) 
 class _LiveView:
     """Tinted text with the panel below it."""
 
-    def __init__(self, env: Environment, panel: PanelView, frames: Frames, pace: Pace) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        text: LiveText,
+        panel: PanelView,
+        frames: Frames,
+        pace: Pace,
+        suspension: Suspension,
+    ) -> None:
         self._env = env
+        self._text = text
         self._panel = panel
         self._frames = frames
         self._pace = pace
-        self._text = LiveText(env, panel.paint)
+        self._suspension = suspension
         self._drawn = self._state()
         self._least = 1.0  # the improbable token makes a text improbable that several made
 
     def begin(self, prefix: str) -> None:
         self._text.add(prefix)
-        self._text.draw(())
+        self._text.draw(self._panel.waiting(self._env.columns(), self._env.rows()))
 
     def add(self, chunk: Chunk) -> None:
         self._least = min((self._least, *(step.raw_prob for step in chunk.steps)))
@@ -111,7 +135,7 @@ class _LiveView:
         self._pace.listen()
         if chunk.steps and self._frames.due and chunk.finish is None:
             self._draw(chunk)
-            self._pace.wait(functools.partial(self._draw_anew, chunk))
+            self._pace.wait(functools.partial(self._meanwhile, chunk))
 
     def close(self) -> None:
         self._text.close()
@@ -123,9 +147,10 @@ class _LiveView:
             self._panel.render(chunk.steps[-1], chunk.usage, columns, rows, paused=paused)
         )
 
-    def _draw_anew(self, chunk: Chunk) -> None:
-        """While a token is looked at: after a resize, or when the pause begins."""
-        if self._state() != self._drawn:
+    def _meanwhile(self, chunk: Chunk) -> None:
+        """While a token is looked at: draw it anew after a stop or a resize, or when paused."""
+        self._suspension.obey()
+        if self._state() != self._drawn or not self._text.panel_is_up:
             self._draw(chunk)
 
     def _state(self) -> tuple[int, int, bool]:

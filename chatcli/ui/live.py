@@ -42,7 +42,7 @@ class LiveText:
         self._line = ""  # what was written since the last newline
         self._columns = env.columns()
         self._column = 0
-        self._panel_is_up = False
+        self.panel_is_up = False
 
     def add(self, text: str, style: str = "") -> None:
         """Take `text`, made inert; it is on the screen with the next `draw` or `close`."""
@@ -54,16 +54,19 @@ class LiveText:
         text = self._take_text(hold_back=True)
         held = "".join(self._paint(style, part) for style, part in self._pending)
         below = _below(held, panel) if panel else ""
-        clear = _CLEAR_BELOW if self._panel_is_up else ""
-        self._panel_is_up = bool(panel)
+        clear = _CLEAR_BELOW if self.panel_is_up else ""
+        self.panel_is_up = bool(panel)
         self._env.write(f"{_BEGIN}{clear}{text}{below}{_END}")
 
     def close(self) -> None:
-        """Write what is pending, take the panel away, and end the row."""
-        clear = _CLEAR_BELOW if self._panel_is_up else ""
+        """Write what is pending, take the panel away, and end the row.
+
+        More may follow, on a row of its own.
+        """
+        clear = _CLEAR_BELOW if self.panel_is_up else ""
         text = self._take_text(hold_back=False)
-        self._panel_is_up = False
         self._env.write(f"{clear}{text}" + ("\n" if self._column else ""))
+        self._line, self._column, self.panel_is_up = "", 0, False
 
     def _take_text(self, hold_back: bool) -> str:
         """The pending text, styled; a character that would fill the row stays pending."""

@@ -33,19 +33,19 @@ class Pace:
         """Take the keys typed since the last token; never waits."""
         self._obey(self._keys.read())
 
-    def wait(self, redraw: Callable[[], None]) -> None:
-        """Wait until the next token may come; `redraw` is called while it is paused."""
+    def wait(self, meanwhile: Callable[[], None]) -> None:
+        """Wait until the next token may come; `meanwhile` is called again and again."""
         if self._rate is not None:
             self._next = max(self._next + 1 / self._rate, time.monotonic())
             while not self._stopped() and (left := self._next - time.monotonic()) > 0:
-                if self._obey(self._keys.read(min(left, _SLICE))) and self.paused:
-                    redraw()
+                pressed = self._obey(self._keys.read(min(left, _SLICE)))
+                meanwhile()
+                if pressed and self.paused:
                     break
         while self.paused and not self._stopped():
-            key = self._keys.read(_SLICE)
-            if self._obey(key):
+            if self._obey(self._keys.read(_SLICE)):
                 break
-            redraw()
+            meanwhile()
 
     def _stopped(self) -> bool:
         return self._interrupt.cancelled()

@@ -55,6 +55,10 @@ class PanelView:
             return [self._folded(step, columns - 1, paused)]
         return self._framed(step, usage, min(columns, _WIDEST), room, paused)
 
+    def waiting(self, columns: int, rows: int) -> list[str]:
+        """What stands there until the first token is drawn, which may take long."""
+        return [self.paint("border", clip("reading the prompt …", columns - 1))] if rows > 1 else []
+
     def _framed(self, step: Step, usage: Usage, width: int, room: int, paused: bool) -> list[str]:
         chain, state = self._footer(step, usage, width - 6, paused)
         top = self._border("╭", self._title(step), "╮", width)

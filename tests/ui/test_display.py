@@ -123,6 +123,20 @@ def test_the_panel_follows_every_token_at_every_width() -> None:
         assert marks == [piece.replace(" ", "␣") for piece in PIECES]
 
 
+@pytest.mark.parametrize(("columns", "sign"), [(80, "reading the prompt …"), (12, "reading th…")])
+def test_there_is_a_sign_of_life_until_the_first_token(columns: int, sign: str) -> None:
+    screen = Screen(columns, 16)
+    seen: list[list[str]] = []
+
+    def slow() -> Iterator[Chunk]:
+        seen.append(screen.lines())
+        yield from chunks(PIECES)
+
+    show(screen_environment(screen), reply=slow(), prefix="世")
+    assert seen == [["世", sign]]
+    assert "reading" not in screen.text()
+
+
 def test_into_a_pipe_goes_the_text_and_nothing_else() -> None:
     env = pipe()
     reply = show(env, ["a\x1b[31m", "世\r\n", "\u202e"])

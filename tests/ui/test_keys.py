@@ -75,6 +75,21 @@ def test_a_job_in_the_background_leaves_the_terminal_alone(
         assert modes(terminal[1]) == before
 
 
+def test_a_job_that_has_the_terminal_again_sets_its_modes_again(
+    terminal: tuple[int, int],
+) -> None:
+    before = termios.tcgetattr(terminal[1])
+    with Keys(terminal[1]) as keys:
+        keys.release()
+        assert termios.tcgetattr(terminal[1]) == before, "a stopped job leaves it as it was"
+        assert keys.read() == ""
+        assert modes(terminal[1]) == termios.ISIG
+        termios.tcsetattr(terminal[1], termios.TCSANOW, before)  # a shell took it meanwhile
+        assert keys.read() == ""
+        assert modes(terminal[1]) == termios.ISIG
+    assert termios.tcgetattr(terminal[1]) == before
+
+
 class Typist(Keys):
     """Keys typed by a list: one entry for each look."""
 
@@ -134,7 +149,7 @@ def test_pace_waits_for_its_turn_and_space_cuts_the_wait_short(
     monkeypatch.setattr(keys, "read", read)
     drawn: list[float] = []
     watch.wait(lambda: drawn.append(now[0]))
-    assert drawn == [pytest.approx(0.15)], "the pause is on the screen at once"
+    assert drawn == pytest.approx([0.05, 0.1, 0.15]), "the pause is on the screen at once"
     watch, _, _, keys = pace([], rate=2.0)
     monkeypatch.setattr(keys, "read", read)
     start = now[0]
