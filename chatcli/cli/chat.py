@@ -17,6 +17,7 @@ from chatcli.cli.options import (
     sampling_config,
     sampling_given,
 )
+from chatcli.ui.folding import fold
 
 if TYPE_CHECKING:
     from chatcli.chat.conversation import Conversation
@@ -60,7 +61,9 @@ def chat(
     talk = Conversation(model, config, system=system)
     _greet(env, talk)
     settings = ReplyOptions(options, max_tokens, tuple(stop or ()), prefill)
-    return Status.DONE if run_repl(env, talk, settings) else Status.ERROR
+    succeeded = run_repl(env, talk, settings)
+    # A person saw what went wrong, and went on; a script has only the status.
+    return Status.DONE if succeeded or env.interactive else Status.ERROR
 
 
 def _greet(env: Environment, talk: Conversation) -> None:
@@ -72,7 +75,10 @@ def _greet(env: Environment, talk: Conversation) -> None:
             "using chatcli's plain one"
         )
     if env.interactive:
-        env.say(
-            f"{checkpoint.name} · {checkpoint.dtype} on {checkpoint.device} · "
-            f"context {checkpoint.context_length:,} · /help lists the commands, Ctrl-D leaves"
-        )
+        facts = [
+            checkpoint.name,
+            f"{checkpoint.dtype} on {checkpoint.device}",
+            f"context {checkpoint.context_length:,}",
+            "/help lists the commands, Ctrl-D leaves",
+        ]
+        env.say("\n".join(fold(facts, env.columns())))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from rich.cells import cell_len
+
 __all__ = ["SEPARATOR", "fold"]
 
 SEPARATOR = " · "
-_AFTER_ARROW = re.compile("(?<=→) ")
+_BREAK = re.compile("(?<=[→,]) ")
 
 
 def fold(facts: Iterable[str], columns: int | None) -> list[str]:
     """The facts as lines shorter than `columns` cells (None: one line).
 
-    A line ends between two facts or, in a fact longer than a line, after an arrow. What
+    A line ends between two facts or, in a fact longer than a line, after an arrow or a comma. What
     can't be broken there stays whole, and is left to the terminal.
     """
-    pieces = [line for fact in facts for line in _filled(_AFTER_ARROW.split(fact), " ", columns)]
+    pieces = [line for fact in facts for line in _filled(_BREAK.split(fact), " ", columns)]
     return _filled(pieces, SEPARATOR, columns)
 
 
@@ -26,7 +28,7 @@ def _filled(parts: Iterable[str], joint: str, columns: int | None) -> list[str]:
     lines: list[str] = []
     for part in parts:
         longer = lines[-1] + joint + part if lines else part
-        if lines and (columns is None or len(longer) < columns):
+        if lines and (columns is None or cell_len(longer) < columns):
             lines[-1] = longer
         else:
             lines.append(part)
