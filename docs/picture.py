@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", default="builtin")
     parser.add_argument("--prompt", default="世界上最高的山")
     parser.add_argument("--seed", default="7")
-    parser.add_argument("--token", type=int, default=4, help="the token whose panel is drawn")
+    parser.add_argument("--token", type=int, default=2, help="the token whose panel is drawn")
     asked = parser.parse_args()
     model = ["-m", asked.model]
     live = ["--seed", asked.seed, "-n", str(asked.token + 1), "--pace", "50"]
