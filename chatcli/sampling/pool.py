@@ -48,9 +48,10 @@ class Pool:
         that survived of the distribution before it."""
         if logits is self.logits:
             return self, 1.0
-        kept = (logits > -np.inf).nonzero()[0]
-        if kept.size == logits.size:
+        alive = logits > -np.inf
+        if alive.all():
             return self.of(self.ids, logits), 1.0
+        kept = alive.nonzero()[0]
         mass = min(float(self.probs[kept].sum()), 1.0)
         return (self.of(self.ids[kept], logits[kept]) if kept.size else self._empty()), mass
 
