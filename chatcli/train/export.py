@@ -32,7 +32,7 @@ def export(model: nn.Module, recipe: Recipe, run: Path, out: Path) -> None:
     aside = out.with_name(out.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    model.to(torch.bfloat16).save_pretrained(aside)  # type: ignore[operator]
+    _save_weights(model, aside)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(run / "tokenizer" / name, aside / name)
     _write_generation_config(aside)
@@ -44,6 +44,14 @@ def export(model: nn.Module, recipe: Recipe, run: Path, out: Path) -> None:
     if out.exists():
         out.rmdir()
     aside.replace(out)
+
+
+def _save_weights(model: nn.Module, folder: Path) -> None:
+    """config.json and model.safetensors in bfloat16, as transformers writes them."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model.to(torch.bfloat16).save_pretrained(folder)  # type: ignore[operator]
 
 
 def _write_generation_config(folder: Path) -> None:
