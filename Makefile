@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check format bench clean
 
 demo: $(STAMP)
-	$(BIN)/chatcli complete "世界上最高的山" --seed 7 -n 48
+	$(BIN)/chatcli complete "世界上最高的山" --seed 7 --pace 4
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

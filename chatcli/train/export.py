@@ -50,7 +50,7 @@ def _save_weights(model: nn.Module, folder: Path) -> None:
     """config.json and model.safetensors in bfloat16, as transformers writes them."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     model.to(torch.bfloat16).save_pretrained(folder)  # type: ignore[operator]
 
 
