@@ -12,11 +12,15 @@ from chatcli.ui.theme import Paint
 
 __all__ = ["show_details", "show_models"]
 
+_NARROW = 40  # columns below which a fact stands under its title
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def show_models(env: Environment, entries: Sequence[ModelEntry]) -> None:
     """A row for each model, and below the table why one can't be loaded."""
+    if not entries:
+        env.say("no model is here; --model takes a folder or a file from anywhere")
+        return
     width = env.columns() if env.stdout_is_terminal else None
     names = [_inert(entry.name) for entry in entries]
     table = [
@@ -35,11 +39,13 @@ def show_models(env: Environment, entries: Sequence[ModelEntry]) -> None:
 
 
 def show_details(env: Environment, details: ModelDetails) -> None:
-    """Everything about one checkpoint, a line each."""
+    """Everything about one checkpoint, a line each; two where the screen is narrow."""
     paint = Paint(env)
     facts = list(_facts(details))
     width = max(len(title) for title, _ in facts)
-    lines = [f"{title:<{width}}  {_inert(text)}" for title, text in facts]
+    narrow = env.stdout_is_terminal and env.columns() < _NARROW
+    titles = [f"{title}\n" if narrow else f"{title:<{width}}" for title, _ in facts]
+    lines = [f"{title}  {_inert(text)}" for title, (_, text) in zip(titles, facts, strict=True)]
     env.write("\n".join([paint("heading", _inert(details.entry.name)), *lines]) + "\n")
 
 

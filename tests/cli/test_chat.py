@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import re
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
+from chatcli.cli import main
 from tests.cli.world import Outcome, run
 from tests.fakes import ScriptedModel
+from tests.ui.screen import Screen, screen_environment
 
 
 def chat(model: Path, script: str, *arguments: str) -> Outcome:
@@ -53,3 +60,19 @@ def test_a_model_without_a_template_is_said_to_have_none(
     outcome = run("chat", "--greedy", stdin="Hi\n")
     assert "scripted has no chat template" in outcome.err
     assert outcome.out == "fine\n"
+
+
+def test_a_conversation_at_the_keyboard_is_greeted_and_ends_in_0(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ScriptedModel("fine")
+    monkeypatch.setattr("chatcli.model.load.load", lambda *_, **__: model)
+    screen, err = Screen(40, 24), io.StringIO()
+    env = dataclasses.replace(screen_environment(screen, stderr=err), stdin_is_terminal=True)
+    with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
+        keys.send_text("Hi\r/rest\r\x04")
+        assert main(["chat", "--greedy"], env) == 0
+    assert screen.lines()[0] == "fine"
+    greeting, mistake = err.getvalue().split("chatcli: ")
+    assert greeting.startswith("scripted · ") and max(map(len, greeting.splitlines())) <= 40
+    assert mistake.startswith("no command /rest; did you mean /reset?")

@@ -51,9 +51,10 @@ def test_a_drawn_seed_is_printed_and_repeats_the_text(tiny: Path) -> None:
     assert complete(tiny, PROMPT, "-n", "12", "--seed", found[1]).out == first.out
 
 
-def test_the_display_does_not_disturb_the_text(tiny: Path) -> None:
+@pytest.mark.parametrize("columns", [20, 59, 80, 120])
+def test_the_display_does_not_disturb_the_text(tiny: Path, columns: int) -> None:
     arguments = ["complete", "-m", str(tiny), PROMPT, "-n", "12", "--seed", "3"]
-    screen = Screen(80, 24)
+    screen = Screen(columns, 24)
     assert main(arguments, screen_environment(screen)) == 0
     plain = run(*arguments)
     assert "".join(plain.out.split()) in "".join(screen.text().split())
@@ -166,6 +167,16 @@ def test_chat_renders_the_template_and_prefill_starts_the_reply(tiny: Path) -> N
     assert chat[-1]["usage"]["prompt_tokens"] == special[-1]["usage"]["prompt_tokens"]
 
 
+def test_a_prefill_without_chat_is_more_of_the_prompt(tiny: Path) -> None:
+    arguments = ["-n", "3", "--greedy", "--json"]
+    apart = complete(tiny, "世界上", "--prefill", "最高的山", *arguments).objects
+    whole = complete(tiny, PROMPT, *arguments).objects
+    assert [line.get("token") for line in apart] == [line.get("token") for line in whole]
+    assert complete(tiny, "世界上", "--prefill", "最高的山", "-n", "1", "--echo").out.startswith(
+        PROMPT
+    )
+
+
 def test_control_tokens_in_the_prompt_are_text_unless_asked_for(tiny: Path) -> None:
     def count(*flags: str) -> int:
         end = complete(tiny, "<|im_end|>", "-n", "1", "--json", *flags).objects[-1]
@@ -179,6 +190,11 @@ def test_a_table_has_a_row_for_every_token_on_stderr(tiny: Path) -> None:
     table = complete(tiny, PROMPT, "-n", "5", "--seed", "2", "--table")
     assert table.out == plain.out
     assert len(table.err.splitlines()) >= len(plain.err.splitlines()) + 2
+
+
+def test_a_pace_changes_nothing_but_the_time(tiny: Path) -> None:
+    plain = complete(tiny, PROMPT, "-n", "4", "--seed", "2")
+    assert complete(tiny, PROMPT, "-n", "4", "--seed", "2", "--pace", "500").out == plain.out
 
 
 def test_the_environment_names_the_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,3 +82,16 @@ def test_a_page_says_what_a_model_needs() -> None:
         "sampling       temperature 0.7",
         f"digest         {'ab' * 32}",
     ]
+
+
+def test_on_a_narrow_screen_a_fact_stands_under_its_title() -> None:
+    env, out, _ = world(20)
+    show_details(env, DETAILS)
+    assert out.getvalue().startswith("builtin\npath\n  /models/builtin\narchitecture\n  qwen3\n")
+
+
+def test_no_models_at_all_are_a_remark_and_no_table() -> None:
+    env, out, err = world()
+    show_models(env, [])
+    assert out.getvalue() == ""
+    assert err.getvalue().startswith("no model is here;")
