@@ -32,11 +32,6 @@ class Keys:
         self._descriptor: int | None = None
         self._modes: list[Any] | None = None  # as they were found, while they are changed
 
-    @property
-    def available(self) -> bool:
-        """Whether a key can arrive now."""
-        return self._descriptor is not None and self._taken(self._descriptor)
-
     def read(self, seconds: float = 0.0) -> str:
         """What was typed by now or within `seconds`; "" for nothing."""
         if self._descriptor is None or not self._taken(self._descriptor):
