@@ -110,4 +110,7 @@ def _usage_error(error: Exception) -> UsageError | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else _PROGRAM
-    return UsageError(f"{error.format_message().rstrip('.')}; see `{path} --help`")
+    message = error.format_message().rstrip(".")
+    if "extra argument" in message:
+        message += ": quote a text that has spaces"
+    return UsageError(f"{message}; see `{path} --help`")

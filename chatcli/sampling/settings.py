@@ -102,7 +102,7 @@ def _order(name: str, value: Any) -> str | tuple[str, ...]:
     names = tuple(value)
     for stage in names:
         if stage not in STAGE_NAMES:
-            _refuse_value(name, stage, f"made of the stages {stages}")
+            _refuse_value(name, stage, f"one of {presets}, or made of the stages {stages}")
     if len(set(names)) < len(names):
         _refuse_value(name, names, "a list that names each stage once")
     return names

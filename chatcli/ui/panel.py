@@ -86,13 +86,14 @@ class PanelView:
         """The chain and the state: together on the border where they fit, else on two rows."""
         chain = self.chain + ("" if self.seed is None else f"{SEPARATOR}seed {self.seed}")
         context = f"{step.position + 1:,}/{self.context:,}"
-        speed = f"{usage.tokens_per_second:,.0f} tok/s"
+        # One token has no speed yet.
+        speed = f"{rate:,.0f} tok/s{SEPARATOR}" if (rate := usage.tokens_per_second) else ""
         if paused:
             return chain, "paused · Space: next token · Enter: go on · q: stop"
-        for state in (f"{speed} · context {context}", f"{speed} · {context}"):
+        for state in (f"{speed}context {context}", f"{speed}{context}"):
             if cell_len(chain) + len(SEPARATOR + state) <= width:
                 return "", chain + SEPARATOR + state
-        return chain, f"{speed} · context {context}"
+        return chain, f"{speed}context {context}"
 
     def _row(self, step: Step, candidate: Candidate, width: int) -> str:
         chosen = candidate.token == step.token
