@@ -8,8 +8,10 @@ written down. What a stage computes is in `stages`; where luck comes from is in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -122,12 +124,12 @@ class SamplerChain:
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One pass of the stages: the pool before it and after each stage, the traces, and, for
-    each stage that removed a token, the ids that it left."""
+    each stage that removed a token, the pool that it left."""
 
     first: Pool
     pools: tuple[Pool, ...]
     traces: tuple[StageTrace, ...]
-    removals: tuple[tuple[str, Ids], ...]
+    removals: tuple[tuple[str, Pool], ...]
 
     @property
     def last(self) -> Pool:
@@ -143,7 +145,7 @@ def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
             raise LogitsError(f"{stage.name} left no token to draw from; loosen it")
         traces.append(StageTrace(stage.name, after.ids.size, mass, after.entropy_bits))
         if after.ids.size < pool.ids.size:
-            removals.append((stage.name, after.ids))
+            removals.append((stage.name, after))
         pool = after
         pools.append(pool)
     return _Run(first, tuple(pools), tuple(traces), tuple(removals))
@@ -159,13 +161,12 @@ def _checked_row(logits: Tensor) -> Row:
     """The logits in float64 on the CPU; raises LogitsError if nothing can be drawn from them."""
     if logits.ndim != 1 or not len(logits):
         raise LogitsError(f"logits must be one row [V], got the shape {list(logits.shape)}")
-    plain = logits.detach().cpu()
-    if plain.dtype != torch.float64:
-        plain = plain.float()
-    row = plain.numpy().astype(np.float64, copy=False)  # not torch's: its threads cost more
-    best = row.max()  # NaN if any is
-    if not np.isfinite(best):
-        what = {np.inf: "+inf", -np.inf: "nothing but -inf"}.get(float(best), "NaN")
+    plain = logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
+    # NumPy widens the row, for torch's threads would cost more.
+    row = plain.numpy(force=True).astype(np.float64, copy=False)
+    best = float(row.max())  # NaN if any is
+    if not math.isfinite(best):
+        what = {math.inf: "+inf", -math.inf: "nothing but -inf"}.get(best, "NaN")
         raise LogitsError(
             f"the model's logits hold {what}: its weights may be damaged, or overflow in "
             "its dtype (try float32)"
@@ -176,9 +177,17 @@ def _checked_row(logits: Tensor) -> Row:
 def _whole(row: Row) -> Pool:
     """Every token that the model itself doesn't rule out."""
     if row.min() > -np.inf:
-        return Pool.of(np.arange(row.size), row)
+        return Pool.of(_all_ids(row.size), row)
     ids = np.flatnonzero(row > -np.inf)
     return Pool.of(ids, row[ids])
+
+
+@lru_cache(maxsize=2)
+def _all_ids(vocab_size: int) -> Ids:
+    """Every id of a vocabulary; one read-only array for all draws."""
+    ids = np.arange(vocab_size)
+    ids.flags.writeable = False
+    return ids
 
 
 def _argmax(pool: Pool) -> Pool:
@@ -206,8 +215,8 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
     places = ranked(first.logits, top)
     ranks = list(range(1, places.size + 1))
     drawn = int(first.ids.searchsorted(token))
-    if drawn not in places:
-        places, ranks = np.array([*places, drawn]), [*ranks, _rank(first, drawn)]
+    if drawn not in (reported := places.tolist()):
+        places, ranks = np.array([*reported, drawn]), [*ranks, _rank(first, drawn)]
     tokens = first.ids[places]
     return tuple(
         map(
@@ -226,9 +235,8 @@ def _removers(run: _Run, tokens: Ids) -> list[str | None]:
     """For each token the stage that removed it, or None."""
     removers: list[str | None] = [None] * tokens.size
     for name, left in reversed(run.removals):
-        gone = left[np.minimum(np.searchsorted(left, tokens), left.size - 1)] != tokens
-        for index in np.flatnonzero(gone):
-            removers[index] = name
+        present = left.places(tokens)[1].tolist()
+        removers = [later if here else name for later, here in zip(removers, present, strict=True)]
     return removers
 
 
