@@ -67,20 +67,19 @@ def _terminal() -> Iterator[Environment]:
     import pty
 
     master, slave = pty.openpty()
-    reader = subprocess.Popen([sys.executable, "-c", _READER], stdin=master)
-    os.close(master)
-    with os.fdopen(slave, "w", encoding="utf-8") as stream:
-        yield Environment(
-            stdin=sys.stdin,
-            stdout=stream,
-            stderr=stream,
-            stdout_is_terminal=True,
-            stderr_is_terminal=True,
-            color_system="256",
-            cursor=True,
-            keyboard=slave,
-        )
-    reader.wait()
+    with subprocess.Popen([sys.executable, "-c", _READER], stdin=master):
+        os.close(master)
+        with os.fdopen(slave, "w", encoding="utf-8") as stream:
+            yield Environment(
+                stdin=sys.stdin,
+                stdout=stream,
+                stderr=stream,
+                stdout_is_terminal=True,
+                stderr_is_terminal=True,
+                color_system="256",
+                cursor=True,
+                keyboard=slave,
+            )
 
 
 _READER = """
