@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,40 +19,58 @@ from chatcli.bench.types import Bar, Figure, Spread
 from chatcli.bench.workshop import GREEDY, Workshop
 from chatcli.model.types import LanguageModel
 
-__all__ = ["decode"]
+__all__ = ["Case", "cases", "decode"]
 
-_PROMPT = 32
-# Checkpoint (None: the one that people get), tokens a run, and the bar of the ratio.
-_SIZES = ((None, 96, 2.0), ("110M", 32, 2.0), ("600M", 12, 1.3))
+_PROMPT = 32  # tokens
+_BARS = {None: 2.0, "110M": 2.0, "600M": 1.3}
+# Tokens a run.
+_LENGTHS = {None: 96, "110M": 32, "600M": 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One size in one dtype: the loaded model, what it reads first, and tokens a run."""
+
+    shape: str | None
+    native: LanguageModel
+    prompt: Sequence[int]
+    tokens: int
+
+    def figure(self, part: str, peer: str, theirs: Action, bar: Bar, rounds: int) -> Figure:
+        """How many times as fast as `theirs`, the seconds of `tokens` tokens, ours are."""
+        pairs = paired(self._ours, theirs, rounds=rounds)
+        mine, other = (
+            Spread.of(self.tokens / seconds for seconds in side)
+            for side in zip(*pairs, strict=True)
+        )
+        checkpoint = self.native.checkpoint
+        return Figure(
+            part=part,
+            what=f"{checkpoint.parameters / 1e6:,.0f}M parameters, {checkpoint.dtype}",
+            value=Spread.of(theirs / ours for ours, theirs in pairs),
+            unit="×",
+            bar=bar,
+            detail=f"native {mine.median:.1f} tok/s, {peer} {other.median:.1f} tok/s",
+        )
+
+    def _ours(self) -> float:
+        return run_once(self.native, GREEDY, self.prompt, self.tokens).decode
+
+
+def cases(shop: Workshop) -> Iterator[Case]:
+    """Each size in float32, and in the automatic dtype where that is another one."""
+    for shape, tokens in _LENGTHS.items():
+        for dtype in ("float32", "auto"):
+            native = shop.load(shape, dtype)
+            if dtype == "float32" or native.checkpoint.dtype != "float32":
+                yield Case(shape, native, random_ids(native, _PROMPT), tokens)
 
 
 def decode(shop: Workshop) -> Iterator[Figure]:
-    """One ratio for each size and dtype; "auto" only where it isn't float32 anyway."""
-    for shape, tokens, bar in _SIZES:
-        for dtype in ("float32", "auto"):
-            native = shop.load(shape, dtype)
-            if dtype == "auto" and native.checkpoint.dtype == "float32":
-                continue
-            yield _against_transformers(shop, native, tokens, Bar(bar, at_least=True))
-
-
-def _against_transformers(shop: Workshop, native: LanguageModel, tokens: int, bar: Bar) -> Figure:
-    prompt = random_ids(native, _PROMPT)
-
-    def ours() -> float:
-        return run_once(native, GREEDY, prompt, tokens).decode
-
-    pairs = paired(ours, _transformers(native, prompt, tokens), rounds=shop.rounds)
-    fast, slow = (Spread.of(tokens / s for s in side) for side in zip(*pairs, strict=True))
-    checkpoint = native.checkpoint
-    return Figure(
-        part="decode",
-        what=f"{checkpoint.parameters / 1e6:,.0f}M parameters, {checkpoint.dtype}",
-        value=Spread.of(theirs / ours for ours, theirs in pairs),
-        unit="×",
-        bar=bar,
-        detail=f"native {fast.median:.1f} tok/s, transformers {slow.median:.1f} tok/s",
-    )
+    """One ratio for each size and dtype."""
+    for case in cases(shop):
+        bar = Bar(_BARS[case.shape], at_least=True)
+        yield case.figure("decode", "transformers", _transformers(case), bar, shop.rounds)
 
 
 class _Ticks:
@@ -67,16 +86,16 @@ class _Ticks:
         """Nothing is left to do."""
 
 
-def _transformers(native: LanguageModel, prompt: Sequence[int], tokens: int) -> Action:
-    generate = _generate(native)
-    ids = torch.tensor([prompt])
+def _transformers(case: Case) -> Action:
+    generate = _generate(case.native)
+    ids = torch.tensor([case.prompt])
 
     def theirs() -> float:
         ticks = _Ticks()
         generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=tokens + 1,
+            max_new_tokens=case.tokens + 1,
             do_sample=False,
             streamer=ticks,
         )

@@ -12,6 +12,7 @@ from chatcli.bench.chain import chain
 from chatcli.bench.decode import decode
 from chatcli.bench.display import display
 from chatcli.bench.memory import memory
+from chatcli.bench.peer import peer
 from chatcli.bench.startup import first_token, start_up
 from chatcli.bench.turns import turns
 from chatcli.bench.types import Figure
@@ -24,6 +25,7 @@ PARTS: Mapping[str, Callable[[Workshop], Iterator[Figure]]] = {
     "start-up": start_up,
     "first-token": first_token,
     "decode": decode,
+    "llama.cpp": peer,
     "chain": chain,
     "display": display,
     "turns": turns,

@@ -24,13 +24,15 @@ DEFAULT = SamplingConfig(temperature=0.8, top_k=40, top_p=0.95, seed=1)
 class Workshop:
     """`model` is the checkpoint that people get; larger ones are random, made in `scratch`.
 
-    `rounds` is how many pairs each part measures; `say` receives one-line remarks.
+    `rounds` is how many pairs each part measures, `say` receives one-line remarks, and
+    `llama_python` is an interpreter that has llama-cpp-python and gguf, where there is one.
     """
 
     model: str
     scratch: Path
     rounds: int
     say: Callable[[str], None]
+    llama_python: Path | None = None
 
     def load(self, shape: str | None = None, dtype: str = "auto") -> LanguageModel:
         """The checkpoint on the CPU: a random one of `SHAPES`, or `model`."""

@@ -81,6 +81,13 @@ def suite(
         list[str] | None, Option(metavar="PART", help="This part; may be given again.")
     ] = None,
     rounds: Annotated[int, Option(min=1, metavar="N", help="Pairs to measure.")] = 7,
+    llama_python: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="A Python that has llama-cpp-python and gguf, to measure llama.cpp as well.",
+        ),
+    ] = None,
     json: Annotated[bool, Option("--json", help="One JSON object.")] = False,
 ) -> int:
     """Measure what the project promises, as ratios within one run, each beside its bar."""
@@ -96,7 +103,7 @@ def suite(
     check_parts(only or ())
     figures = []
     with TemporaryDirectory() as scratch:
-        shop = Workshop(model, Path(scratch), rounds, env.say)
+        shop = Workshop(model, Path(scratch), rounds, env.say, llama_python)
         for figure in run_suite(shop, only or ()):
             env.say(figure_line(figure))
             figures.append(figure)

@@ -76,3 +76,9 @@ def test_wrong_usage_is_one_line(arguments: list[str], named: str) -> None:
     outcome = run("bench", *arguments)
     assert outcome.status == 2
     assert named in outcome.only_error
+
+
+def test_llama_cpp_is_left_out_where_nobody_names_it() -> None:
+    outcome = run("bench", "suite", "--only", "llama.cpp", "--json")
+    assert outcome.status == 0 and outcome.objects[0]["figures"] == []
+    assert "llama.cpp: left out; --llama-python" in outcome.err
