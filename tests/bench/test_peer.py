@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from chatcli.bench.decode import Case
 from chatcli.bench.peer import llama_process
 from chatcli.bench.types import Bar
