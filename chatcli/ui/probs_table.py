@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 from chatcli.probe.next_token import NextToken
+from chatcli.sampling.types import Candidate
 from chatcli.text.types import Tokenizer
 from chatcli.text.visible import token_label, visible
 from chatcli.ui.columns import Column, table_lines
@@ -44,10 +45,13 @@ def _tail(text: str, width: int | None) -> str:
 
 
 def _headings(found: NextToken) -> list[list[str]]:
-    after = found.stages[-1].entropy_bits if found.stages else found.entropy_bits
+    before = found.entropy_bits
+    after = found.stages[-1].entropy_bits if found.stages else before
+    if found.config.greedy:
+        after = 0.0  # one token is left, whatever the stages before it left
     count = len(found.prompt_ids)
     tokens = f"{count:,} token{'' if count == 1 else 's'}"
-    return [[tokens, f"entropy {found.entropy_bits:.2f} → {after:.2f} bits"], [found.chain]]
+    return [[tokens, f"entropy {before:.2f} → {after:.2f} bits"], [found.chain]]
 
 
 def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
@@ -67,7 +71,7 @@ def _columns(found: NextToken, tokenizer: Tokenizer) -> list[Column]:
             right=True,
         ),
         *_stage_columns(found),
-        _column("removed by", [each.removed_by or "" for each in candidates], rank=2),
+        _column("removed by", [_remover(each, found) for each in candidates], rank=2),
     ]
 
 
@@ -95,6 +99,12 @@ def _column(
     gives: bool = False,
 ) -> Column:
     return Column(title, [*cells, *summary], rank=rank, right=right, gives=gives)
+
+
+def _remover(candidate: Candidate, found: NextToken) -> str:
+    """The stage that removed it; of the stages' survivors, greedy passes over all but one."""
+    passed_over = found.config.greedy and candidate.prob == 0
+    return candidate.removed_by or ("greedy" if passed_over else "")
 
 
 def _share(prob: float) -> str:

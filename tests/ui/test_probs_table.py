@@ -87,6 +87,18 @@ def test_control_characters_are_shown_not_sent() -> None:
     assert "\x1b" not in "".join(shown())
 
 
-def test_greedy_has_a_column_of_its_own() -> None:
-    lines = shown(config=SamplingConfig(temperature=0))
-    assert "greedy" in lines[4].split()
+def test_greedy_leaves_one_token_and_no_entropy() -> None:
+    assert shown(config=SamplingConfig(temperature=0, logit_bias={4: -math.inf})) == [
+        "世界上最高的山",
+        "1 token · entropy 1.83 → 0.00 bits",
+        "logit_bias on 1 token → greedy",
+        "",
+        "rank  token    id  logit   model  logit_bias   greedy  removed by",
+        "   1  峰        0  -0.69  50.0 %      51.5 %  100.0 %",
+        "   2  ⟨E5 B3⟩   1  -1.39  25.0 %      25.8 %        –  greedy",
+        "   3  山        2  -1.90  15.0 %      15.5 %        –  greedy",
+        "   4  ␣a↵       3  -2.66   7.0 %       7.2 %        –  greedy",
+        "   5  ␛[2J      4  -3.51   3.0 %           –        –  logit_bias",
+        "      survive                262           4        1",
+        "      bits                  1.83        1.69     0.00",
+    ]
