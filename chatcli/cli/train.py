@@ -41,7 +41,7 @@ def run(
 ) -> int:
     """Run a recipe from corpus to checkpoint; stopped at any moment, it can go on."""
     from chatcli.model.device import pick_device
-    from chatcli.train.export import export
+    from chatcli.train.export import check_out, export
     from chatcli.train.memory import keep_freed_memory
     from chatcli.train.recipe import BUILTIN_RECIPE
     from chatcli.train.run import open_run
@@ -51,9 +51,14 @@ def run(
     def report(metric: Metric) -> None:
         env.say(_progress(metric))
 
+    check_out(out)
     keep_freed_memory()
     training = open_run(recipe or BUILTIN_RECIPE, corpus, run, say=env.say, report=report)
-    model = training.train(pick_device(device))
+    try:
+        model = training.train(pick_device(device))
+    except KeyboardInterrupt:
+        env.say(f"stopped; the same command goes on from the last checkpoint in {run}")
+        raise
     export(model, training.recipe, run, out)
     env.say(f"wrote {out}; talk to it: chatcli chat -m {out}")
     return 0
@@ -84,8 +89,9 @@ def evaluate(
 
 def _progress(metric: Metric) -> str:
     left = (metric.steps - metric.step) * metric.seconds / max(metric.step, 1)
+    validation = metric.validation_loss
+    shown = "" if validation is None else f"validation {validation:.3f}  "
     return (
-        f"{metric.phase} {metric.step}/{metric.steps}  loss {metric.loss:.3f}  "
-        f"validation {metric.validation_loss:.3f}  {metric.tokens_per_second:,.0f} tok/s  "
-        f"{left / 60:.0f} min left"
+        f"{metric.phase} {metric.step}/{metric.steps}  loss {metric.loss:.3f}  {shown}"
+        f"{metric.tokens_per_second:,.0f} tok/s  {left / 60:.0f} min left"
     )

@@ -52,7 +52,12 @@ def evaluate(model: LanguageModel, folder: Path) -> Iterator[Score]:
         path = folder / name
         if path.exists():
             found = True
-            yield from measure(model, path)
+            try:
+                yield from measure(model, path)
+            except (KeyError, TypeError, IndexError, json.JSONDecodeError, re.error) as error:
+                raise TrainingError(
+                    f"{path}: a line isn't what is asked for: {type(error).__name__} {error}"
+                ) from error
     if not found:
         raise TrainingError(f"{folder} has none of {', '.join(name for name, _ in MEASURES)}")
 

@@ -19,16 +19,21 @@ from chatcli.errors import TrainingError
 from chatcli.train.recipe import Phase, Recipe
 from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN
 
-__all__ = ["export"]
+__all__ = ["check_out", "export"]
 
 # Calm enough for a small model, found by reading its replies.
 GENERATION = {"do_sample": True, "temperature": 0.7, "top_k": 40, "top_p": 0.9}
 
 
+def check_out(out: Path) -> None:
+    """Raises TrainingError where a checkpoint can't be written to `out` without loss."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out} exists and isn't empty; name another folder with --out")
+
+
 def export(model: nn.Module, recipe: Recipe, run: Path, out: Path) -> None:
     """Write the checkpoint of a finished run into `out`. Raises TrainingError if it exists."""
-    if out.exists() and any(out.iterdir()):
-        raise TrainingError(f"{out} exists and isn't empty; name another folder with --out")
+    check_out(out)
     aside = out.with_name(out.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -91,7 +96,9 @@ def _card(recipe: Recipe, metrics: Sequence[dict[str, Any]], parameters: int) ->
         "|---|---|---|---|---|",
         *(_phase_line(phase, metrics) for phase in recipe.phases),
         "",
-        "Losses are nats a token; validation rows are held out of the same mixture.",
+        "Losses are nats a token. Validation rows are cut from the same mixture and not trained",
+        "on, but a text that the mixture repeats may stand in other rows: they show the course of",
+        "training, not how it generalises.",
         "",
         "## Sources",
         "",
@@ -104,7 +111,9 @@ def _card(recipe: Recipe, metrics: Sequence[dict[str, Any]], parameters: int) ->
 
 def _phase_line(phase: Phase, metrics: Sequence[dict[str, Any]]) -> str:
     last = [row for row in metrics if row["phase"] == phase.name][-1]
+    validation = last["validation_loss"]
+    shown = "not measured" if validation is None else f"{validation:.3f}"
     return (
-        f"| {phase.name} | {last['tokens']:,} | {last['loss']:.3f} | "
-        f"{last['validation_loss']:.3f} | {last['seconds']:,.0f} |"
+        f"| {phase.name} | {last['tokens']:,} | {last['loss']:.3f} | {shown} | "
+        f"{last['seconds']:,.0f} |"
     )

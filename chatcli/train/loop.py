@@ -34,14 +34,17 @@ VALIDATION_ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One logged point; losses are nats a target token, `seconds` of this phase so far."""
+    """One logged point; losses are nats a target token, `seconds` of this phase so far.
+
+    `validation_loss` is None where there are too few rows to keep any for it.
+    """
 
     phase: str
     step: int
     steps: int
     tokens: int
     loss: float
-    validation_loss: float
+    validation_loss: float | None
     learning_rate: float
     seconds: float
     tokens_per_second: float
@@ -205,11 +208,11 @@ class _Batches:
 
 
 @torch.no_grad()
-def _validate(model: nn.Module, batches: _Batches, device: torch.device) -> float:
+def _validate(model: nn.Module, batches: _Batches, device: torch.device) -> float | None:
     model.eval()
     losses = [float(_loss(model, ids, learn)) for ids, learn in batches.validation(device)]
     model.train()
-    return float(np.mean(losses)) if losses else float("nan")
+    return float(np.mean(losses)) if losses else None
 
 
 def _check_finite(metric: Metric, folder: Path) -> None:

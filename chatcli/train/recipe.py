@@ -16,6 +16,8 @@ from chatcli.errors import TrainingError
 __all__ = ["BUILTIN_RECIPE", "Phase", "Recipe", "Shape", "Source", "load_recipe"]
 
 BUILTIN_RECIPE = Path(__file__).with_name("builtin.toml")
+SMALLEST_VOCABULARY = 261
+LARGEST_VOCABULARY = 65_536  # ids are kept as 16-bit numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,9 @@ def load_recipe(path: Path) -> Recipe:
     """Read a recipe file. Raises TrainingError naming the file and the key."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise TrainingError(f"recipe {path}: {error.strerror}; name a TOML file") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"recipe {path}: {error}") from error
     try:
         return _recipe(table)
@@ -101,7 +105,46 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     recipe = _record(Recipe, parts, "the top level")
     if not recipe.phases:
         raise TrainingError("it has no [[phases]]; add at least one of kind pretrain")
+    _check_shape(recipe.shape)
+    for phase in recipe.phases:
+        _check_phase(phase, recipe.shape)
     return recipe
+
+
+def _check_shape(shape: Shape) -> None:
+    for field in fields(Shape):
+        value = getattr(shape, field.name)
+        _require(_positive(value), "shape", field.name, value, "a number above 0")
+    size = shape.vocab_size
+    in_range = SMALLEST_VOCABULARY <= size <= LARGEST_VOCABULARY
+    wanted = f"from {SMALLEST_VOCABULARY} (256 bytes and 5 control tokens) to {LARGEST_VOCABULARY}"
+    _require(in_range, "shape", "vocab_size", size, wanted)
+    groups, heads = shape.num_key_value_heads, shape.num_attention_heads
+    _require(
+        heads % groups == 0, "shape", "num_key_value_heads", groups, f"a divisor of {heads} heads"
+    )
+    even = shape.head_dim % 2 == 0
+    _require(even, "shape", "head_dim", shape.head_dim, "even, for rotary positions")
+
+
+def _check_phase(phase: Phase, shape: Shape) -> None:
+    where, longest = f"phase {phase.name}", shape.max_position_embeddings
+    for name in ("row_length", "batch_rows", "matrix_lr", "other_lr"):
+        value = getattr(phase, name)
+        _require(_positive(value), where, name, value, "a number above 0")
+    fits = phase.row_length <= longest
+    _require(
+        fits, where, "row_length", phase.row_length, f"at most max_position_embeddings = {longest}"
+    )
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _require(right: bool, where: str, name: str, value: Any, wanted: str) -> None:
+    if not right:
+        raise TrainingError(f"{where}: {name} is {value!r}, but must be {wanted}")
 
 
 def _phase(table: dict[str, Any]) -> Phase:
@@ -130,7 +173,9 @@ def _record(cls: type[T], table: dict[str, Any], where: str) -> T:
     """A dataclass from a table, with unknown and missing keys named."""
     known = {field.name for field in fields(cls)}
     if unknown := sorted(set(table) - known):
-        raise TrainingError(f"{where} has the unknown key {unknown[0]!r}; known: {sorted(known)}")
+        raise TrainingError(
+            f"{where} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        )
     try:
         return cls(**table)
     except TypeError as error:

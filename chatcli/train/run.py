@@ -104,6 +104,8 @@ class Run:
         )
         for bad in reading.bad[:5]:
             self.say(f"  left out: {bad.path.name} line {bad.line}: {bad.why}")
+        if (folder / "checkpoint.pt").exists():
+            self.say(f"{phase.name}: going on from its last checkpoint")
         seed = self.recipe.seed + index
         train_phase(model, phase, rows, folder, seed=seed, device=device, report=self.report)
         aside = folder / "finished.tmp"
@@ -127,9 +129,9 @@ def open_run(
     parsed = load_recipe(recipe)
     if not corpus.is_dir():
         raise TrainingError(f"no corpus folder at {corpus}; name one with --corpus")
-    kept = folder / "recipe.toml"
+    kept, begun = folder / "recipe.toml", folder / "tokenizer" / "tokenizer_config.json"
     text = recipe.read_text(encoding="utf-8")
-    if kept.exists() and kept.read_text(encoding="utf-8") != text:
+    if begun.exists() and kept.read_text(encoding="utf-8") != text:
         raise TrainingError(
             f"{folder} holds a run of another recipe; name another folder with --run"
         )

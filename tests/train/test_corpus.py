@@ -103,6 +103,11 @@ def test_each_sentence_of_a_held_out_passage_counts(tmp_path: Path) -> None:
     assert held.touches("他说：树下常年摆着一张石桌！")
 
 
+def test_a_recipe_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"gone\.toml: No such file or directory; name a"):
+        load_recipe(tmp_path / "gone.toml")
+
+
 def test_the_built_in_recipe_names_files_that_exist() -> None:
     corpus = shared_path("corpus")
     recipe = load_recipe(BUILTIN_RECIPE)
@@ -120,6 +125,11 @@ def test_the_built_in_recipe_names_files_that_exist() -> None:
         ("seed =", "seed = =", "line"),
         ("epochs = 0.75", "epochs = 0", "epochs 0"),
         ("head_dim = 64\n", "", "head_dim"),
+        ("head_dim = 64", "head_dim = 63", "head_dim is 63.*even"),
+        ("vocab_size = 8192", "vocab_size = 100", "vocab_size is 100.*261"),
+        ("num_key_value_heads = 2", "num_key_value_heads = 3", "3, but must be a divisor of 4"),
+        ("row_length = 512", "row_length = 4096", "row_length is 4096.*2048"),
+        ("batch_rows = 8", "batch_rows = 0", "batch_rows is 0"),
     ],
 )
 def test_a_mistake_in_a_recipe_is_named(tmp_path: Path, old: str, new: str, names: str) -> None:

@@ -164,11 +164,20 @@ def test_a_finished_run_exports_a_checkpoint_that_loads_and_talks(corpus: Path) 
 
 
 def test_a_run_folder_of_another_recipe_is_refused(corpus: Path) -> None:
-    start(corpus, "run", [])
+    start(corpus, "run", []).tokenizer()
     recipe = corpus.parent / "recipe.toml"
     recipe.write_text(RECIPE.replace("seed = 1", "seed = 2"), encoding="utf-8")
     with pytest.raises(TrainingError, match="another recipe"):
         start(corpus, "run", [])
+
+
+def test_a_run_that_has_not_begun_takes_a_mended_recipe(corpus: Path) -> None:
+    recipe = corpus.parent / "recipe.toml"
+    recipe.write_text(RECIPE.replace("vocab_size = 290", "vocab_size = 9000"), encoding="utf-8")
+    with pytest.raises(TrainingError, match="lower it"):
+        start(corpus, "run", []).tokenizer()
+    recipe.write_text(RECIPE, encoding="utf-8")
+    assert start(corpus, "run", []).tokenizer().get_vocab_size() == 290
 
 
 def test_a_vocabulary_larger_than_the_text_gives_is_refused(corpus: Path) -> None:
@@ -227,6 +236,12 @@ def test_bits_per_character_of_uniform_bytes_is_their_entropy() -> None:
     model = ScriptedModel(lambda tokens: [0.0] * 256)
     assert bits_per_character(model, "山") == pytest.approx(24.0)
     assert bits_per_character(model, "ab") == pytest.approx(8.0)
+
+
+def test_a_question_without_its_fields_is_named(tmp_path: Path) -> None:
+    (tmp_path / "facts.jsonl").write_text('{"question": "a"}\n', encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"facts\.jsonl.*completion_prompt"):
+        list(evaluate(ScriptedModel("a"), tmp_path))
 
 
 def test_an_evaluation_folder_without_questions_is_refused(tmp_path: Path) -> None:
