@@ -33,7 +33,7 @@ def token_table(
         _figures("surprisal", 4, [bits(step.raw_prob) for step in steps]),
         _figures("entropy", 5, [f"{step.entropy_bits:.2f} bits" for step in steps]),
         _figures("u", 6, ["" if step.draw.u is None else f"{step.draw.u:.4f}" for step in steps]),
-        Column("instead", [_rival(step, spelt) for step in steps], rank=7),
+        Column("rival (model)", [_rival(step, spelt) for step in steps], rank=7),
     ]
     return table_lines(table, columns)
 
@@ -43,9 +43,9 @@ def _figures(title: str, rank: int, cells: Sequence[str]) -> Column:
 
 
 def _rival(step: Step, spelt: Callable[[int], str]) -> str:
-    """The likeliest other token: what nearly came instead."""
+    """The model's own likeliest other token, whether or not it survived the chain."""
     others = [one for one in step.draw.candidates if one.token != step.token]
     if not others:
         return ""
-    rival = max(others, key=lambda one: (one.prob, one.raw_prob))
-    return f"{spelt(rival.token)} {percent(rival.prob or rival.raw_prob)}"
+    rival = max(others, key=lambda one: one.raw_prob)
+    return f"{spelt(rival.token)} {percent(rival.raw_prob)}"

@@ -229,9 +229,9 @@ def test_the_table_has_a_row_for_every_token_and_lines_up() -> None:
     show(screen_environment(screen, color_system=None), options=DisplayOptions(table=True))
     rows = screen.lines()[1:12]
     assert [rows[index] for index in (0, 1, 8)] == [
-        " #  token   model  drawn from  rank  surprisal    entropy       u  instead",
-        " 1  是     74.1 %      88.1 %     1  0.43 bits  1.63 bits  0.5000  珠穆 8.3 %",
-        " 8  ␣8848  74.1 %      88.1 %     1  0.43 bits  1.63 bits  0.5000  是 8.3 %",
+        " #  token   model  drawn from  rank  surprisal    entropy       u  rival (model)",
+        " 1  是     74.1 %      88.1 %     1  0.43 bits  1.63 bits  0.5000  珠穆 11.2 %",
+        " 8  ␣8848  74.1 %      88.1 %     1  0.43 bits  1.63 bits  0.5000  是 11.2 %",
     ]
 
 
@@ -249,7 +249,7 @@ def test_the_table_goes_to_stderr_where_stdout_is_a_pipe() -> None:
     show(env, options=DisplayOptions(table=True))
     out, err = written(env)
     assert out == TEXT
-    assert err.splitlines()[1].endswith("0.5000  珠穆 8.3 %")
+    assert err.splitlines()[1].endswith("0.5000  珠穆 11.2 %")
 
 
 def test_a_failure_in_mid_reply_leaves_its_text_and_takes_the_panel_away() -> None:
