@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatcli.model.types import LanguageModel
     from chatcli.sampling.chain import SamplerChain
 
-__all__ = ["figures"]
+__all__ = ["context_use", "figures"]
 
 
 def figures(
@@ -42,10 +42,15 @@ def _items(
     if steps:
         items.append(f"{sum(step.entropy_bits for step in steps) / len(steps):.2f} bits/token")
     used = usage.prompt_tokens + usage.new_tokens
-    items.append(f"context {used:,}/{model.checkpoint.context_length:,}")
+    items.append(f"context {context_use(used, model.checkpoint.context_length)}")
     if not chain.config.greedy:
         items.append(f"seed {chain.seed}")
     return [*items, chain.describe()]
+
+
+def context_use(tokens: int, context: int) -> str:
+    """ "19/2,048". A token drawn when the context is full ends the text and is never held."""
+    return f"{min(tokens, context):,}/{context:,}"
 
 
 def _count(number: int, noun: str) -> str:

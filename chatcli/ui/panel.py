@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 
 from chatcli.engine.types import Step, Usage
 from chatcli.sampling.types import Candidate
+from chatcli.ui.figures import context_use
 from chatcli.ui.folding import SEPARATOR
 from chatcli.ui.theme import Paint, prob_style
 
@@ -85,7 +86,7 @@ class PanelView:
     def _footer(self, step: Step, usage: Usage, width: int, paused: bool) -> tuple[str, str]:
         """The chain and the state: together on the border where they fit, else on two rows."""
         chain = self.chain + ("" if self.seed is None else f"{SEPARATOR}seed {self.seed}")
-        context = f"{step.position + 1:,}/{self.context:,}"
+        context = context_use(step.position + 1, self.context)
         # One token has no speed yet.
         speed = f"{rate:,.0f} tok/s{SEPARATOR}" if (rate := usage.tokens_per_second) else ""
         if paused:

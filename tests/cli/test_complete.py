@@ -223,6 +223,15 @@ def test_the_context_ends_the_text(short: Path) -> None:
     assert end.objects[-1]["finish"] in {"context", "eos"}
 
 
+def test_a_text_that_fills_the_context_is_not_counted_beyond_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scripted(monkeypatch, ScriptedModel("hello", context_length=3))
+    outcome = run("complete", "h", "--greedy")
+    assert outcome.out == "ell"
+    assert "3 tokens, context" in outcome.err and "context 3/3" in outcome.err
+
+
 def test_a_bias_beyond_the_vocabulary_is_2(tiny: Path) -> None:
     outcome = complete(tiny, "a", "--logit-bias", "99999=1")
     assert outcome.status == 2

@@ -57,6 +57,13 @@ def test_the_panel_at_80_columns() -> None:
     ]
 
 
+def test_no_more_tokens_are_counted_than_the_context_holds() -> None:
+    for position, used in ((16, "17/18"), (17, "18/18"), (18, "18/18")):
+        last = replace(step(6, rivals(6, 0)), position=position)
+        rows = view(context=18).render(last, USAGE, 80, 24)
+        assert f"· {used} ─" in on_screen(rows, 80)[-1]
+
+
 def test_a_long_chain_has_a_row_of_its_own() -> None:
     rows = view(chain="repetition_penalty 1.1 → temperature 0.8 → top_k 40 → top_p 0.95").render(
         step(6, rivals(6, 0)), USAGE, 80, 24
