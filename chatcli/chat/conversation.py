@@ -12,6 +12,7 @@ from chatcli.chat.context import next_prompt
 from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import stream
 from chatcli.engine.types import Chunk
+from chatcli.errors import ContextError
 from chatcli.model.types import LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
@@ -76,6 +77,7 @@ class Conversation:
         """
         messages = [*self._messages, Message("user", text)]
         ids = next_prompt(self.model.tokenizer, messages, self._ids, prefill=prefill)
+        self._check_room(len(ids))
         chunks = stream(
             self.model,
             ids,
@@ -87,6 +89,15 @@ class Conversation:
             cancelled=cancelled,
         )
         return self._turn(messages, ids, prefill, chunks)
+
+    def _check_room(self, length: int) -> None:
+        """Refuse a turn that outgrows the context; a first message is for `stream` to judge."""
+        context = self.model.checkpoint.context_length
+        if self._ids and length > context:
+            raise ContextError(
+                f"the conversation is {length:,} tokens long with this message and the context "
+                f"{context:,}: /reset starts afresh (in Python, Conversation.reset())"
+            )
 
     def _turn(
         self, messages: list[Message], ids: list[int], prefill: str, chunks: Iterator[Chunk]

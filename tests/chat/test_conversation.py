@@ -94,9 +94,25 @@ def test_a_turn_that_does_not_fit_changes_nothing() -> None:
     talk = Conversation(ScriptedModel("hi", context_length=40), GREEDY)
     say(talk, "a")
     before = talk.ids, talk.messages
-    with pytest.raises(ContextError, match="40"):
+    with pytest.raises(ContextError, match=r"conversation is 51 tokens.* context 40: /reset"):
         talk.ask("x" * 40)
     assert (talk.ids, talk.messages) == before
+    assert say(talk, "b") == "hi"
+
+
+def test_a_full_conversation_takes_messages_again_after_a_reset() -> None:
+    talk = Conversation(ScriptedModel("hello there", context_length=16), GREEDY)
+    assert say(talk, "a") == "hello there"
+    with pytest.raises(ContextError, match=r"conversation is 21 tokens.*reset\(\)"):
+        talk.ask("b")
+    talk.reset()
+    assert say(talk, "b") == "hello there"
+
+
+def test_a_first_message_that_does_not_fit_is_to_be_shortened_not_reset() -> None:
+    talk = Conversation(ScriptedModel("hi", context_length=40), GREEDY)
+    with pytest.raises(ContextError, match="shorten it by 4 tokens"):
+        talk.ask("x" * 40)
 
 
 def test_a_turn_that_fails_before_its_first_token_changes_nothing() -> None:
