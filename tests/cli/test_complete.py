@@ -228,8 +228,8 @@ def test_a_text_that_fills_the_context_is_not_counted_beyond_it(
 ) -> None:
     scripted(monkeypatch, ScriptedModel("hello", context_length=3))
     outcome = run("complete", "h", "--greedy")
-    assert outcome.out == "ell"
-    assert "3 tokens, context" in outcome.err and "context 3/3" in outcome.err
+    assert outcome.out == "el"
+    assert "2 tokens, context" in outcome.err and "context 3/3" in outcome.err
 
 
 def test_a_bias_beyond_the_vocabulary_is_2(tiny: Path) -> None:
