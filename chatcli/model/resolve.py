@@ -21,6 +21,7 @@ __all__ = ["BUILTIN", "Location", "resolve", "subfolders_with_models"]
 BUILTIN = "builtin"
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 GGUF_MAGIC = b"GGUF"
+TRAINING_STATES = (".pt", ".pth", ".ckpt")
 # Files that stand for the folder they are in; so does each weight file that it loads.
 ENTRANCES = ("config.json", f"{SAFETENSORS}.index.json", f"{PICKLE}.index.json")
 
@@ -63,6 +64,8 @@ def _file(path: Path) -> Location:
     folder = path.parent
     if path.name in ENTRANCES or path in weight_files(folder):
         return _folder(folder)
+    if path.suffix.lower() in TRAINING_STATES:
+        raise _training_state_error(path)
     raise CheckpointError(
         f"{_shown(path)} is not a model that can be loaded by itself: "
         "give a folder with config.json and model.safetensors, as save_pretrained writes it"
@@ -77,6 +80,8 @@ def _with_config(folder: Path) -> Path:
     if found := next(iter(sorted(folder.glob("*.gguf"))), None):
         raise _gguf_error(found)
     below = subfolders_with_models(folder)
+    if not below and (state := _training_state_in(folder)):
+        raise _training_state_error(state)
     hint = (
         f"did you mean {' or '.join(_shown(path) for path in below[:3])}?"
         if below
@@ -118,6 +123,19 @@ def _adapter_error(folder: Path) -> UnsupportedError:
     return UnsupportedError(
         f"{_shown(folder)} is a PEFT adapter of {_shown(base or 'an unnamed model')}, no whole "
         "model: merge it with peft (merge_and_unload) and save_pretrained, and load that folder"
+    )
+
+
+def _training_state_in(folder: Path) -> Path | None:
+    files = (path for path in folder.glob("*") if path.suffix.lower() in TRAINING_STATES)
+    return next(iter(sorted(files)), None)
+
+
+def _training_state_error(path: Path) -> UnsupportedError:
+    return UnsupportedError(
+        f"{_shown(path)} looks like a training state, which chatcli can't run: copy its weights "
+        "into a transformers class (nanoGPT's into GPT2LMHeadModel) and save_pretrained that; "
+        'see "Your own checkpoint" in the README'
     )
 
 

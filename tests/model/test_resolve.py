@@ -118,6 +118,16 @@ def test_a_peft_adapter_names_its_base_and_the_remedy(tmp_path: Path) -> None:
     assert "PEFT adapter of org/base" in message and "merge_and_unload" in message
 
 
+@pytest.mark.parametrize("name", ["ckpt.pt", "last.ckpt", "model.PTH"])
+def test_a_training_state_is_told_what_makes_a_model_of_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\3\4")
+    message = complaint(tmp_path / name, UnsupportedError)
+    assert f"{name} looks like a training state" in message and "save_pretrained" in message
+    assert complaint(tmp_path, UnsupportedError) == message
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"\n## {message.split(chr(34))[1]}\n" in readme
+
+
 def test_a_file_that_is_no_model_is_told_apart(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no model")
     assert "is not a model that can be loaded by itself" in complaint(tmp_path / "notes.txt")
