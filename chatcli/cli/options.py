@@ -197,7 +197,7 @@ class SamplingFlags:
         str | None,
         Option(
             metavar="NAME",
-            help="hf, llamacpp, vllm, mlx, or stages separated by commas.",
+            help="hf, llamacpp, vllm, mlx, or stages separated by commas; no others run.",
             autocompletion=_words("hf", "llamacpp", "vllm", "mlx"),
             rich_help_panel=_SAMPLING,
         ),
@@ -289,7 +289,7 @@ def sampling_given(flags: SamplingFlags) -> dict[str, Any]:
         given["logit_bias"] = dict(_bias(text) for text in flags.logit_bias)
     if flags.order is not None:
         given["order"] = _order(flags.order)
-    SamplingConfig(**given)
+    _refuse_unplaced(flags, SamplingConfig(**given))
     return given
 
 
@@ -325,6 +325,20 @@ def _bias(text: str) -> tuple[int, float]:
         raise UsageError(
             f"--logit-bias wants ID=X, a token id and a number, such as 42=-5; got {text!r}"
         ) from None
+
+
+def _refuse_unplaced(flags: SamplingFlags, given: SamplingConfig) -> None:
+    """Refuse a flag that would do nothing, for a list of stages leaves its stage out."""
+    from chatcli.sampling.orders import STAGE_NAMES
+
+    if isinstance(given.order, str):
+        return
+    off = type(given)(temperature=0.0 if given.greedy else 1.0)  # greedy needs no place
+    for name in STAGE_NAMES:
+        if name not in given.order and getattr(given, name) != getattr(off, name):
+            value, order = getattr(flags, name), ",".join(given.order)
+            flag = f"--{name.replace('_', '-')} {value if name != 'logit_bias' else value[0]}"
+            raise UsageError(f"{flag} has no place in --order {order}: add {name} to it")
 
 
 def _order(text: str) -> str | tuple[str, ...]:

@@ -154,6 +154,11 @@ def test_the_checkpoints_settings_beat_the_defaults_and_flags_beat_both(tiny: Pa
     assert (sampling["temperature"], sampling["top_k"], sampling["top_p"]) == (0.7, 40, 0.5)
 
 
+@pytest.mark.parametrize("flag", [["--greedy"], ["-t", "1"], ["-p", "1"], ["-k", "3"]])
+def test_a_list_of_stages_leaves_out_only_what_does_nothing(tiny: Path, flag: list[str]) -> None:
+    assert complete(tiny, "a", "-n", "1", "--order", "top_k", *flag).status == 0
+
+
 def test_chat_renders_the_template_and_prefill_starts_the_reply(tiny: Path) -> None:
     arguments = ["-n", "3", "--greedy", "--json"]
     raw = (

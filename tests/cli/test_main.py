@@ -143,6 +143,11 @@ def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str])
         (["complete", "a", "--min-p", "nan"], "min_p is nan"),
         (["complete", "a", "--seed", "-1"], "seed is -1"),
         (["complete", "a", "--order", "alphabetical"], "order is 'alphabetical'"),
+        (
+            ["complete", "a", "--order", "top_k, top_p", "-t", "1.4"],
+            "--temperature 1.4 has no place in --order top_k,top_p: add temperature to it",
+        ),
+        (["probs", "a", "--order", "top_k", "--logit-bias", "4=-5"], "--logit-bias 4=-5 has no"),
         (["complete", "a", "--logit-bias", "7"], "--logit-bias wants ID=X"),
         (["complete", "a", "--logit-bias", "7=nan"], "logit_bias[7] is nan"),
         (["complete", "a", "--greedy", "-t", "1"], "--greedy is temperature 0, but"),
