@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Context, Option
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from chatcli.ui.environment import Environment
 
 __all__ = ["app"]
+
+_VARIABLE = "CHATCLI_MODEL"
 
 app = command_app()
 
@@ -35,6 +38,8 @@ def models(
         env.write("".join(json_line(record_object(entry)) for entry in entries))
     else:
         show_models(env, entries)
+        if chosen := os.environ.get(_VARIABLE):
+            env.say(f"{_VARIABLE} is set: commands without --model take {chosen}")
     return Status.DONE
 
 
@@ -42,7 +47,12 @@ def models(
 def show(
     ctx: Context,
     name: Annotated[
-        str, Argument(metavar="NAME", help="What --model takes: a name, a folder, a file.")
+        str,
+        Argument(
+            envvar=_VARIABLE,
+            metavar="NAME",
+            help="What --model takes: a name, a folder, a file.",
+        ),
     ] = "builtin",
     verify: Annotated[
         bool, Option("--verify", help="Digest every byte of the weights, not samples.")

@@ -46,6 +46,15 @@ def test_show_prints_what_a_model_needs(folder: Path) -> None:
     assert facts["sampling"] == "temperature 0.7, top_p 0.9"
 
 
+def test_the_model_that_the_environment_names_is_listed_and_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "CHATCLI_MODEL" not in run("models").err
+    monkeypatch.setenv("CHATCLI_MODEL", "tiny")
+    assert "CHATCLI_MODEL is set: commands without --model take tiny\n" in run("models").err
+    assert run("models", "show").out == run("models", "show", "tiny").out
+
+
 def test_verify_digests_every_byte(folder: Path) -> None:
     tiny_checkpoint(folder / "wide", vocab_size=20_000)  # too large to be sampled whole
     sampled = run("models", "show", "wide", "--json").objects[0]["digest"]
