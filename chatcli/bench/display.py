@@ -75,7 +75,6 @@ def _terminal() -> Iterator[Environment]:
                 stdout=stream,
                 stderr=stream,
                 stdout_is_terminal=True,
-                stderr_is_terminal=True,
                 color_system="256",
                 cursor=True,
                 keyboard=slave,

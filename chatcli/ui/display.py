@@ -213,8 +213,8 @@ def _show_afterwards(
     if env.stdout_is_terminal:
         env.write("\n".join(lines) + "\n")
         return
-    if env.stderr_is_terminal and reply.text and not reply.text.endswith("\n"):
-        env.say("")  # both may share a screen: chatcli complete … | tee
+    if reply.text and not reply.text.endswith("\n"):
+        env.say("")  # both may end in one place: … | tee, … 2>&1 | tail
     env.say("\n".join(lines))
 
 

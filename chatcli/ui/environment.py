@@ -38,7 +38,6 @@ class Environment:
     stderr: TextIO
     stdin_is_terminal: bool = False
     stdout_is_terminal: bool = False
-    stderr_is_terminal: bool = False
     size: Callable[[], tuple[int, int]] = lambda: (80, 24)
     color_system: ColorSystem | None = None
     cursor: bool = False
@@ -60,7 +59,6 @@ class Environment:
             stderr=sys.stderr,
             stdin_is_terminal=sys.stdin.isatty(),
             stdout_is_terminal=terminal,
-            stderr_is_terminal=sys.stderr.isatty(),
             size=_terminal_size,
             color_system=_color_system(os.environ) if terminal else None,
             cursor=terminal and utf8 and os.environ.get("TERM") not in ("dumb", "unknown"),

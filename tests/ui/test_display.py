@@ -142,7 +142,7 @@ def test_into_a_pipe_goes_the_text_and_nothing_else() -> None:
     reply = show(env, ["a\x1b[31m", "世\r\n", "\u202e"])
     out, err = written(env)
     assert out == reply.text == "a\x1b[31m世\r\n\u202e"
-    assert err.startswith("3 tokens, length · ")
+    assert err.startswith("\n3 tokens, length · ")
     assert "seed 7" in err
 
 
@@ -159,10 +159,13 @@ def test_a_pipe_gets_each_piece_at_once() -> None:
     assert seen[:3] == ["是", "是珠穆", "是珠穆朗"]
 
 
-def test_figures_on_a_terminal_do_not_stick_to_text_that_went_through_a_pipe() -> None:
-    env = pipe(stderr_is_terminal=True)
-    show(env)
-    assert written(env)[1].startswith("\n10 tokens")
+def test_figures_do_not_stick_to_text_that_went_through_a_pipe() -> None:
+    both = io.StringIO()
+    show(Environment(io.StringIO(), both, both))
+    assert both.getvalue().startswith(f"{TEXT}\n10 tokens")
+    lines = pipe()
+    show(lines, [*PIECES, "\n"])
+    assert written(lines)[1].startswith("11 tokens")
 
 
 def test_without_live_a_terminal_gets_plain_inert_text() -> None:
@@ -249,7 +252,7 @@ def test_the_table_goes_to_stderr_where_stdout_is_a_pipe() -> None:
     show(env, options=DisplayOptions(table=True))
     out, err = written(env)
     assert out == TEXT
-    assert err.splitlines()[1].endswith("0.5000  珠穆 11.2 %")
+    assert err.splitlines()[2].endswith("0.5000  珠穆 11.2 %")
 
 
 def test_a_failure_in_mid_reply_leaves_its_text_and_takes_the_panel_away() -> None:
