@@ -97,6 +97,9 @@ class ByteTokenizer:
         kept = (token for token in ids if special or not self.is_special(token))
         return b"".join(self.token_bytes(token) for token in kept).decode(errors="replace")
 
+    def unreadable(self, text: str, *, special: bool = False) -> str:
+        return ""  # every text is bytes
+
     def token_bytes(self, token: int) -> bytes:
         return SPELLINGS[token].encode() if self.is_special(token) else bytes([token])
 

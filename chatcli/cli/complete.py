@@ -104,7 +104,7 @@ def complete(
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
     config = sampling_config(given, model.checkpoint.path)
-    ids = prompt_ids(model, text, how)
+    ids = prompt_ids(model, text, how, env.say)
     with Interrupt() as interrupt:
         run = _run_json if json else _run_shown
         job = _Job(

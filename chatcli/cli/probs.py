@@ -50,7 +50,7 @@ def probs(
         raise UsageError("no PROMPT to look behind; give a text, or - to read it from stdin")
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
-    ids = prompt_ids(model, text, how)
+    ids = prompt_ids(model, text, how, env.say)
 
     from chatcli.probe.next_token import next_token
     from chatcli.ui.jsonl import json_line, next_token_object

@@ -6,6 +6,7 @@ is text either way: control tokens in it count as such only with --special.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PromptFlags", "check_prompt_flags", "prompt_ids", "read_prompt"]
 
 _PROMPT = "Prompt"
+MENTIONED = 20  # characters that one remark can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,17 @@ def read_prompt(argument: str, env: Environment) -> str:
     return argument
 
 
-def prompt_ids(model: LanguageModel, text: str, flags: PromptFlags) -> list[int]:
+def prompt_ids(
+    model: LanguageModel, text: str, flags: PromptFlags, notice: Callable[[str], None]
+) -> list[int]:
     """The ids of the whole prompt. Raises UsageError where there are none.
 
     An empty PROMPT is legal where the checkpoint starts every text with a token of its own.
+    `notice` is told which characters the model won't see.
     """
+    typed = (flags.system or "") + text + (flags.prefill or "")
+    if lost := model.tokenizer.unreadable(typed, special=flags.special):
+        notice(_unreadable_remark(lost))
     if flags.chat:
         return _chat_ids(model, text, flags)
     whole = text + (flags.prefill or "")
@@ -97,6 +105,14 @@ def prompt_ids(model: LanguageModel, text: str, flags: PromptFlags) -> list[int]
             "give it something to continue"
         )
     return ids
+
+
+def _unreadable_remark(lost: str) -> str:
+    from chatcli.text.visible import visible
+
+    shown = visible(lost[:MENTIONED], keep_newlines=False).replace(" ", "␣").replace("\t", "⇥")
+    more = f" and {len(lost) - MENTIONED:,} more" if len(lost) > MENTIONED else ""
+    return f"this model's vocabulary has no {shown}{more}: it reads another token there, or none"
 
 
 def _chat_ids(model: LanguageModel, text: str, flags: PromptFlags) -> list[int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Encoding, Tokenizer
 
 from chatcli.text.chat import ChatRenderer
 from chatcli.text.control import ControlTokens, is_control_shaped
@@ -26,6 +26,7 @@ from chatcli.text.types import Message
 __all__ = ["CheckpointTokenizer", "load_tokenizer"]
 
 UTF8_LONGEST = 4  # bytes of a character
+SPACE_MARK = "▁"  # SentencePiece's
 
 
 def load_tokenizer(folder: Path, *, extra_eos: Iterable[int] = ()) -> CheckpointTokenizer:
@@ -100,6 +101,24 @@ class CheckpointTokenizer:
         stream = StreamDetokenizer(read, strip_leading=self._pieces.strip_leading)
         return "".join(map(stream.add, ids)) + stream.finish()
 
+    def unreadable(self, text: str, *, special: bool = False) -> str:
+        """The characters of `text`, each once, that its ids don't carry; usually none.
+
+        They became the unknown token or nothing. What the tokenizer normalises (NFKC, lower
+        case) it carries, in the form it gives it; spaces that nothing stands for don't count.
+        """
+        whole = _without_surrogates(text)
+        encoding = self._encoding(self.backend, whole, special)
+        unknown = self._unknown_spans(whole, encoding)
+        rest = list(whole)
+        for start, stop in unknown:
+            rest[start:stop] = " " * (stop - start)
+        held = set(self._normalized(self.decode(encoding.ids)))
+        dropped = (char for char in self._normalized("".join(rest)) if char not in held)
+        spans = (whole[start:stop] for start, stop in unknown)
+        lost = [*"".join(span.strip() or span for span in spans), *filter(_is_visible, dropped)]
+        return "".join(dict.fromkeys(lost))
+
     def token_bytes(self, token: int) -> bytes:
         """The exact bytes that `token` adds to a text; for a control token, its spelling."""
         known = self._bytes.get(token)
@@ -145,10 +164,30 @@ class CheckpointTokenizer:
         return ids if self.chat_template else self._bos_ids + ids
 
     def _encode(self, backend: Tokenizer, text: str, special: bool) -> list[int]:
+        ids: list[int] = self._encoding(backend, _without_surrogates(text), special).ids
+        return ids
+
+    def _encoding(self, backend: Tokenizer, text: str, special: bool) -> Encoding:
         with self._lock:
             backend.encode_special_tokens = not special
-            ids: list[int] = backend.encode(_without_surrogates(text), add_special_tokens=False).ids
-        return ids
+            return backend.encode(text, add_special_tokens=False)
+
+    def _unknown_spans(self, text: str, encoding: Encoding) -> list[tuple[int, int]]:
+        """Where the unknown token stands for other characters than its own ("A" may be it)."""
+        number = self._id(self._unknown)
+        tokens = zip(encoding.ids, encoding.offsets, strict=True)
+        spans = [span for token, span in tokens if token == number]
+        return [(start, stop) for start, stop in spans if text[start:stop].strip() != self._unknown]
+
+    def _normalized(self, text: str) -> str:
+        normalizer = self.backend.normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(text))
+
+    @cached_property
+    def _unknown(self) -> str | None:
+        """How the token is spelt that stands for what the vocabulary lacks."""
+        model = getattr(self.backend.model, "unk_token", None)  # Unigram doesn't tell
+        return model or self._settings.named.get("unk_token")
 
     @cached_property
     def _bos_ids(self) -> list[int]:
@@ -218,6 +257,10 @@ def _declare_tokens(backend: Tokenizer, settings: TokenizerSettings) -> None:
     named = dict.fromkeys((*settings.named.values(), *settings.additional))
     known_names = [text for text in named if backend.token_to_id(text) is not None]
     backend.add_special_tokens([AddedToken(text, normalized=False) for text in known_names])
+
+
+def _is_visible(char: str) -> bool:
+    return not (char.isspace() or char == SPACE_MARK)
 
 
 def _trailing_bytes(tokens: Iterable[bytes]) -> bytes:

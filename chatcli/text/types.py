@@ -64,6 +64,10 @@ class Tokenizer(Protocol):
         """Text of `ids`; control tokens are spelt out unless `special` is False."""
         ...
 
+    def unreadable(self, text: str, *, special: bool = False) -> str:
+        """The characters of `text`, each once, that its ids don't carry; usually none."""
+        ...
+
     def token_bytes(self, token: int) -> bytes:
         """The exact bytes that `token` adds to a text; for a control token, its spelling."""
         ...

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tests.cli.world import run
+from tests.fakes import tiny_checkpoint
 
 PROMPT = "世界上最高的山"
 
@@ -53,3 +55,20 @@ def test_a_prompt_longer_than_the_context_says_both_numbers(tiny: Path) -> None:
     outcome = run("probs", "-m", tiny, "zq" * 30, "--context", "50")
     assert outcome.status == 1
     assert "60 tokens" in outcome.only_error and "50" in outcome.only_error
+
+
+@pytest.mark.parametrize("name", ["probs", "complete"])
+@pytest.mark.parametrize(
+    ("prompt", "named"),
+    [("A 世\nA", "␣世↵"), ("A" + "".join(map(chr, range(0x4E00, 0x4E64))), "专 and 80 more")],
+)
+def test_characters_that_the_vocabulary_lacks_are_named(
+    tmp_path: Path, name: str, prompt: str, named: str
+) -> None:
+    backend = Tokenizer(models.WordLevel(vocab={"<unk>": 0, "A": 1}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    backend.save(str(tiny_checkpoint(tmp_path) / "tokenizer.json"))
+    outcome = run(name, "-m", tmp_path, prompt, "--json")
+    (remark,) = outcome.err.splitlines()
+    assert outcome.status == 0 and outcome.objects
+    assert remark.startswith("this model's vocabulary has no ") and f"{named}: it reads" in remark

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 
 from chatcli.text.tokenizer import CheckpointTokenizer, load_tokenizer
 from tests.shared import shared_path
@@ -197,3 +205,59 @@ def test_other_decoders_give_their_own_text(
         backend.decoder = decoder
     tokenizer, ids = toy(tmp_path, backend), list(vocab.values())
     assert tokenizer.decode(ids) == streamed(tokenizer, ids) == text == backend.decode(ids)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, " x ", "a\ud800", "▁", "\n", "ﬁ Ａ e\u0301"])
+def test_byte_tokenizers_read_every_character(real: CheckpointTokenizer, text: str) -> None:
+    assert real.unreadable(text) == real.unreadable(text, special=True) == ""
+
+
+def word_level(unknown: str) -> Tokenizer:
+    """A token for each of A, B and space, and `unknown` for all else."""
+    vocab = {piece: number for number, piece in enumerate(dict.fromkeys([unknown, *"AB "]))}
+    backend = Tokenizer(models.WordLevel(vocab=vocab, unk_token=unknown))
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    backend.decoder = decoders.Fuse()
+    return backend
+
+
+@pytest.mark.parametrize("unknown", ["A", "<unk>"])
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [("AB", ""), ("A B", ""), ("hello", "helo"), ("世AB\n世", "世\n"), ("unk", "unk")],
+)
+def test_what_becomes_the_unknown_token_is_unreadable(
+    tmp_path: Path, unknown: str, text: str, lost: str
+) -> None:
+    tokenizer = load_tokenizer(save(tmp_path, word_level(unknown)))
+    assert tokenizer.unreadable(text) == lost
+
+
+def test_a_control_token_that_is_asked_for_is_readable(tmp_path: Path) -> None:
+    backend = sentencepiece_like("never")
+    tokenizer = load_tokenizer(save(tmp_path, backend))
+    assert tokenizer.unreadable("a <unk> b </s>", special=True) == ""
+
+
+def test_what_a_vocabulary_drops_is_unreadable(tmp_path: Path) -> None:
+    backend = Tokenizer(models.BPE(vocab={"a": 0, "b": 1}, merges=[]))
+    backend.decoder = decoders.Fuse()
+    assert load_tokenizer(save(tmp_path, backend)).unreadable("a cab") == "c"
+
+
+def test_normalised_characters_and_moved_spaces_are_readable(tmp_path: Path) -> None:
+    vocab = {"[UNK]": 0, "fi": 1, "a": 2, "##b": 3}
+    backend = Tokenizer(models.WordPiece(vocab=vocab, unk_token="[UNK]"))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.decoder = decoders.WordPiece()
+    tokenizer = load_tokenizer(save(tmp_path, backend))
+    assert tokenizer.unreadable(" ﬁ\n Ａ\tAB ") == ""
+    assert tokenizer.unreadable("ﬁ Ｚ") == "Ｚ"
+    assert tokenizer.unreadable("ab ba ab") == "ba"
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+def test_a_leading_space_is_readable(tmp_path: Path, scheme: str) -> None:
+    tokenizer = load_tokenizer(save(tmp_path, sentencepiece_like(scheme)))
+    assert [tokenizer.unreadable(text) for text in ("a", " a", "a b ", "世")] == [""] * 4
