@@ -142,10 +142,10 @@ def check_prompt(model: LanguageModel, ids: Sequence[int]) -> None:
     if not ids:
         raise UsageError("the prompt has no tokens; give some text to go on from")
     context = model.checkpoint.context_length
-    if len(ids) > context:
+    if (excess := len(ids) - context) > 0:
         raise ContextError(
             f"the prompt is {len(ids):,} tokens long and the context {context:,}; "
-            f"shorten it by {len(ids) - context:,} tokens"
+            f"shorten it by {excess:,} token{'' if excess == 1 else 's'}"
         )
 
 

@@ -17,8 +17,12 @@ class StopMatcher:
     """Feeds on text in pieces; holds back what could still become a stop string."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        if isinstance(stops, str) or not all(stops):
-            raise UsageError(f"stop {stops!r}: give a sequence of strings that aren't empty")
+        if isinstance(stops, str):
+            raise UsageError(f"stop is the string {stops!r}, but must be a list of strings")
+        if not all(stops):
+            raise UsageError(
+                "a stop string is empty, which would end every text; give it some text"
+            )
         self._stops = tuple(stops)
         self._held = ""
         self.matched: str | None = None

@@ -104,7 +104,7 @@ def _order(name: str, value: Any) -> str | tuple[str, ...]:
         if stage not in STAGE_NAMES:
             _refuse_value(name, stage, f"one of {presets}, or made of the stages {stages}")
     if len(set(names)) < len(names):
-        _refuse_value(name, names, "a list that names each stage once")
+        _refuse_value(name, ",".join(names), "a list that names each stage once")
     return names
 
 
@@ -118,9 +118,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "frequency_penalty": _number("a finite number (0 = off)", lambda _: True),
     "presence_penalty": _number("a finite number (0 = off)", lambda _: True),
     "penalty_window": _optional(
-        _whole("None (the order's own) or a whole number, 0 (no penalties) or more")
+        _whole("a whole number, 0 (no penalties) or more, or left to the order")
     ),
     "logit_bias": _bias,
     "order": _order,
-    "seed": _optional(_whole("None (drawn) or a whole number from 0 to 2**64 - 1", 2**64)),
+    "seed": _optional(_whole("a whole number from 0 to 2**64 - 1, or left to be drawn", 2**64)),
 }

@@ -48,9 +48,12 @@ def test_a_tie_goes_to_the_stop_named_first() -> None:
     assert released(["b", "ab"], ["ab"])[1] == "b"
 
 
-@pytest.mark.parametrize("stops", ["abc", ["a", ""]])
-def test_an_empty_stop_or_a_bare_string_is_refused(stops: Any) -> None:
-    with pytest.raises(UsageError, match="stop"):
+@pytest.mark.parametrize(
+    ("stops", "message"),
+    [("abc", "stop is the string 'abc', but"), (["a", ""], "a stop string is empty,")],
+)
+def test_an_empty_stop_or_a_bare_string_is_refused(stops: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         StopMatcher(stops)
 
 

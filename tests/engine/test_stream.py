@@ -90,8 +90,10 @@ def test_the_context_ends_a_reply_when_it_is_full() -> None:
 
 
 def test_a_prompt_longer_than_the_context_names_both_numbers() -> None:
-    with pytest.raises(ContextError, match=r"11 tokens.*8"):
+    with pytest.raises(ContextError, match=r"11 tokens.*8; shorten it by 3 tokens$"):
         complete(ScriptedModel("a", context_length=8), "x" * 10, GREEDY)
+    with pytest.raises(ContextError, match=r"shorten it by 1 token$"):
+        complete(ScriptedModel("a", context_length=8), "x" * 8, GREEDY)
 
 
 def test_bytes_left_open_at_the_end_become_one_replacement_character() -> None:

@@ -78,6 +78,10 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(name: str, value: An
     assert message.startswith(f"{name} is {value!r}, but must be ") and "\n" not in message
 
 
+def test_no_message_speaks_of_none() -> None:
+    assert "None" not in refused(seed=-1) + refused(penalty_window=-1)
+
+
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_not_finite_is_refused(name: str, value: float) -> None:
@@ -103,7 +107,9 @@ def test_a_bias_names_token_ids(token: Any) -> None:
 def test_an_order_is_a_known_name_or_known_stages_named_once() -> None:
     assert "hf, llamacpp, vllm, mlx" in refused(order="fastest")
     assert "'top_q'" in refused(order=("top_k", "top_q"))
-    assert "once" in refused(order=["top_k", "temperature", "top_k"])
+    assert refused(order=["top_k", "temperature", "top_k"]).startswith(
+        "order is 'top_k,temperature,top_k', but must be a list that names each stage once"
+    )
     assert SamplingConfig(order=["top_k", "top_p"]).order == ("top_k", "top_p")  # type: ignore[arg-type]
 
 
