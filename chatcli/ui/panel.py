@@ -122,10 +122,15 @@ class PanelView:
     def _folded(self, step: Step, width: int, paused: bool) -> str:
         """One line: the token, then as much as fits of its rivals and of the title."""
         first, *others = _chosen_first(step)
-        line = clip(f"▶ {self.label(first.token)} {percent(first.prob)}", width)
+        state = f"{SEPARATOR}paused" if paused else ""  # unsaid, the reply would seem to hang
+        room = max(1, width - len(state))
+        label = f"▶ {self.label(first.token)}"
+        line = f"{label} {percent(first.prob)}"
+        if paused and cell_len(line) > room:
+            line = label
+        line = clip(clip(line, room) + state, width)
         rivals = [f"{self.label(one.token)} {percent(one.prob)}" for one in others if one.prob > 0]
-        state = ["paused"] if paused else []
-        for item in [*state, *rivals[:3], f"{_entropies(step)} bits", f"#{step.index + 1}"]:
+        for item in [*rivals[:3], f"{_entropies(step)} bits", f"#{step.index + 1}"]:
             if cell_len(line) + len(SEPARATOR) + cell_len(item) <= width:
                 line += SEPARATOR + item
         return self.paint(prob_style(first.raw_prob), line)

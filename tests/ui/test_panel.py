@@ -131,6 +131,12 @@ def test_a_pause_says_what_the_keys_do() -> None:
     assert folded == ["▶ 峰 88.1 % · paused · 山 8.3 % · #7"]
 
 
+@pytest.mark.parametrize(("token", "line"), [(0, "▶ 峰 · paused · #7"), (7, "▶ a␣rathe… · paused")])
+def test_a_pause_is_said_on_the_narrowest_screen(token: int, line: str) -> None:
+    one = step(6, rivals(6, token), token=token)
+    assert view().render(one, USAGE, 20, 24, paused=True) == [line]
+
+
 def test_colour_follows_probability_and_weight_alone_remains_without() -> None:
     one = step(6, rivals(6, 0))
     assert "\x1b[38;5;107m" in "".join(view("256").render(one, USAGE, 80, 24))
