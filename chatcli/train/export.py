@@ -22,7 +22,7 @@ from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN
 __all__ = ["check_out", "export"]
 
 # Calm enough for a small model, found by reading its replies.
-GENERATION = {"do_sample": True, "temperature": 0.7, "top_k": 40, "top_p": 0.9}
+GENERATION = {"do_sample": True, "temperature": 0.4, "top_k": 40, "top_p": 0.9}
 
 
 def check_out(out: Path) -> None:
