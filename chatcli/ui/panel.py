@@ -23,6 +23,8 @@ __all__ = ["PanelView", "bits", "clip", "percent"]
 
 _FOLD_BELOW = 60
 _WIDEST = 84  # a full footer fits; wider rows would only break up when a window narrows
+_EDGES = 6  # "│ ▶ " before a label, a space behind it, "│" behind the figures
+_LONGEST_LABEL, _SHORTEST_BAR = 24, 15
 _FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
 _FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
 _BLOCKS = " ▏▎▍▌▋▊▉"
@@ -63,7 +65,9 @@ class PanelView:
     def _framed(self, step: Step, usage: Usage, width: int, room: int, paused: bool) -> list[str]:
         chain, state = self._footer(step, usage, width - 6, paused)
         top = self._border("╭", self._title(step), "╮", width)
-        body = [self._row(step, one, width) for one in _shown(step, room)]
+        shown = _shown(step, room)
+        label_width = self._label_width(shown, width)
+        body = [self._row(step, one, width, label_width) for one in shown]
         if chain:
             text = set_cell_size(f" {clip(chain, width - 4)}", width - 2)
             body.append(self.paint("border", f"│{text}│"))
@@ -96,9 +100,14 @@ class PanelView:
                 return "", chain + SEPARATOR + state
         return chain, f"{speed}context {context}"
 
-    def _row(self, step: Step, candidate: Candidate, width: int) -> str:
+    def _label_width(self, shown: Sequence[Candidate], width: int) -> int:
+        """As wide as the labels need, as long as that leaves the bars enough."""
+        needed = max(cell_len(self.label(one.token)) for one in shown)
+        spare = width - _FIGURES_WIDTH - _EDGES - _SHORTEST_BAR
+        return max(8, width // 8, min(needed, _LONGEST_LABEL, spare))
+
+    def _row(self, step: Step, candidate: Candidate, width: int, label_width: int) -> str:
         chosen = candidate.token == step.token
-        label_width = min(16, max(8, width // 8))
         bar_at = 4 + label_width + 1  # 0-based: "│ ▶ ", the label, a space
         figures_at = width - 1 - _FIGURES_WIDTH
         label = clip(self.label(candidate.token), label_width)

@@ -74,8 +74,24 @@ def test_a_long_chain_has_a_row_of_its_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("columns", [60, 61, 79, 80, 84])
-def test_every_row_is_as_wide_as_the_terminal_whatever_the_characters(columns: int) -> None:
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (120, "a␣rather␣long␣token ███"),
+        (80, "a␣rather␣long␣token ███"),
+        (78, "a␣rather␣long␣tok… ███"),
+        (60, "a␣rathe… ███"),
+    ],
+)
+def test_a_long_label_is_whole_where_the_panel_has_room(columns: int, shown: str) -> None:
+    rows = view().render(step(6, rivals(6, 7), token=7), USAGE, columns, 24)
+    assert shown in on_screen(rows, columns)[1]
+
+
+@pytest.mark.parametrize(("columns", "label"), [(60, 8), (61, 8), (79, 19), (80, 19), (84, 19)])
+def test_every_row_is_as_wide_as_the_terminal_whatever_the_characters(
+    columns: int, label: int
+) -> None:
     candidates = [
         Candidate(token, token + 1, 1.0, 0.1, 0.5 if token % 2 else 0.0, "repetition_penalty")
         for token in range(len(LABELS))
@@ -85,7 +101,7 @@ def test_every_row_is_as_wide_as_the_terminal_whatever_the_characters(columns: i
     )
     assert screen.column(0) == ["╭", *"│" * 8, "╰"]
     assert screen.column(columns - 1) == ["╮", *"│" * 8, "╯"]
-    bars = screen.column(4 + max(8, columns // 8) + 1)[1:-1]
+    bars = screen.column(4 + label + 1)[1:-1]
     assert bars == ["·", "█", "·", "█", "·", "█", "·", "█"]
 
 
