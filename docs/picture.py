@@ -28,6 +28,7 @@ from rich.cells import cell_len  # noqa: E402
 
 from tests.ui.screen import Screen  # noqa: E402
 
+SAMPLING = ("-t", "0.9", "-p", "0.98")  # hot enough to leave the newest token some rivals
 COLUMNS, ROWS = 84, 18
 FRAME_END = "\x1b[?2026l"
 
@@ -210,15 +211,16 @@ def main() -> None:
     parser.add_argument("-m", "--model", default="builtin")
     parser.add_argument("--prompt", default="世界上最高的山")
     parser.add_argument("--seed", default="7")
-    parser.add_argument("--token", type=int, default=2, help="the token whose panel is drawn")
+    parser.add_argument("--token", type=int, default=1, help="the token whose panel is drawn")
     asked = parser.parse_args()
     model = ["-m", asked.model]
     live = ["--seed", asked.seed, "-n", str(asked.token + 1), "--pace", "50"]
-    screen = frame(record(["complete", asked.prompt, *model, *live]), f"token {asked.token} ·")
-    picture = svg(f'chatcli complete "{asked.prompt}"', screen)
+    written = record(["complete", asked.prompt, *SAMPLING, *model, *live])
+    screen = frame(written, f"token {asked.token} ·")
+    picture = svg(f'chatcli complete "{asked.prompt}" {" ".join(SAMPLING)}', screen)
     (ROOT / "docs/live.svg").write_text(picture, encoding="utf-8")
-    screen = _played([record(["probs", asked.prompt, *model])])
-    picture = svg(f'chatcli probs "{asked.prompt}"', screen)
+    screen = _played([record(["probs", asked.prompt, *SAMPLING, *model])])
+    picture = svg(f'chatcli probs "{asked.prompt}" {" ".join(SAMPLING)}', screen)
     (ROOT / "docs/probs.svg").write_text(picture, encoding="utf-8")
 
 
