@@ -47,7 +47,9 @@ def chat(
 ) -> int:
     """Talk with a model over many turns, and see the probability of every token.
 
-    Without a terminal, every line of stdin is a turn and only replies are written to stdout.
+    Without a terminal, every line of stdin is a turn, and only replies are written to stdout.
+
+    A line that is a command, such as /reset, is obeyed there too; /help lists the commands.
     """
     given = sampling_given(sampling)
     options = display_options(display)

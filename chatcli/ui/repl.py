@@ -1,8 +1,8 @@
 """The conversation at the keyboard: a line is a message, or a command that starts with a slash.
 
-On a terminal lines come from prompt-toolkit; without one, a line of stdin is a turn, and
-only replies are written to stdout. What a reply looks like is in `display`; what a turn
-does to the context, in `chat.conversation`.
+On a terminal lines come from prompt-toolkit; without one, from stdin, and only replies are
+written to stdout. What a reply looks like is in `display`; what a turn does to the context,
+in `chat.conversation`.
 """
 
 from __future__ import annotations

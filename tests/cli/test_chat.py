@@ -51,6 +51,18 @@ def test_replies_end_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("chat", "--greedy", stdin="Hi\nHow?\n").out == "你好！\nfine\n"
 
 
+def test_the_help_says_that_commands_work_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("chat", "--help")
+    assert "a command, such as /reset, is obeyed there too" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    model = ScriptedModel(["first", "second"])
+    monkeypatch.setattr("chatcli.model.load.load", lambda *_, **__: model)
+    assert run("chat", "--greedy", stdin="Hi\n/reset\nHi\n").out == "first\nfirst\n"
+
+
 def test_a_model_without_a_template_is_said_to_have_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
