@@ -90,7 +90,7 @@ def prompt_ids(
     """The ids of the whole prompt. Raises UsageError where there are none.
 
     An empty PROMPT is legal where the checkpoint starts every text with a token of its own.
-    `notice` is told which characters the model won't see.
+    `notice` is told of that, and which characters the model won't see.
     """
     typed = (flags.system or "") + text + (flags.prefill or "")
     if lost := model.tokenizer.unreadable(typed, special=flags.special):
@@ -104,6 +104,8 @@ def prompt_ids(
             "the prompt is empty, and this model has no token that starts a text; "
             "give it something to continue"
         )
+    if not whole:
+        notice("the prompt is empty; starting from the token that starts a text")
     return ids
 
 

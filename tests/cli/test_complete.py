@@ -213,6 +213,18 @@ def test_an_empty_prompt_is_refused_where_no_token_starts_a_text(tiny: Path) -> 
     assert "the prompt is empty" in outcome.only_error
 
 
+def test_an_empty_stdin_is_told_where_a_token_starts_the_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scripted(monkeypatch, ScriptedModel("hello"))
+    empty, given = (run("complete", "-", "--greedy", stdin=text) for text in ("\n", "h"))
+    assert (empty.status, empty.err.splitlines()[0]) == (
+        0,
+        "the prompt is empty; starting from the token that starts a text",
+    )
+    assert "empty" not in given.err
+
+
 def test_an_empty_message_is_refused(tiny: Path) -> None:
     assert "the prompt is empty" in complete(tiny, " ", "--chat").only_error
 
