@@ -25,7 +25,7 @@ from torch import Tensor
 __all__ = ["Linear", "pack"]
 
 # Below this many weights a product is over before a second thread pays.
-_SPLIT_WEIGHTS = 256 * 1024
+_SPLIT_WEIGHTS = 128 * 1024
 _MAX_PARTS = 8
 _FEW_ROWS = 4
 _WIDEN_BLOCK = 4096
