@@ -178,8 +178,10 @@ def _bar(prob: float, width: int) -> str:
 
 
 def _entropies(step: Step) -> str:
-    """ "1.63 → 0.63": of the model's own distribution, and after the chain."""
+    """ "1.63 → 0.63": of the model's own distribution, and of what the token was drawn from."""
     before = f"{step.entropy_bits:.2f}"
+    if step.draw.u is None:  # greedy: one token has it all
+        return f"{before} → 0.00"
     return f"{before} → {step.draw.stages[-1].entropy_bits:.2f}" if step.draw.stages else before
 
 

@@ -136,7 +136,7 @@ def test_a_greedy_step_says_so_and_has_no_seed() -> None:
     one = step(6, rivals(6, 0))
     greedy = replace(one, draw=replace(one.draw, u=None, interval=None, stages=()))
     rows = on_screen(view(chain="greedy", seed=None).render(greedy, USAGE, 80, 24), 80)
-    assert rows[0].startswith("╭ token 7 · entropy 1.63 bits · greedy ─")
+    assert rows[0].startswith("╭ token 7 · entropy 1.63 → 0.00 bits · greedy ─")
     assert rows[-1].startswith("╰ greedy · 143 tok/s · context 19/2,048 ─")
 
 
