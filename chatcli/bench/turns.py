@@ -14,8 +14,8 @@ __all__ = ["turns"]
 
 _EARLY, _LATE = 2, 30
 _REPLY = 16
-# The tokens fed are as many, but each of them attends to all that was said before.
-_ATTENTION = Bar(1.5)
+# The tokens fed are as many; that each attends to all that was said before may cost this much.
+_ATTENTION = Bar(1.2)
 _QUESTION = "世界上最高的山是哪一座？"
 
 

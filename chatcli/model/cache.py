@@ -49,6 +49,8 @@ class BlockCache:
         """Crop to the longest common prefix with `ids`; return what must still be fed.
 
         Never empty: at least the last id is fed again. Raises ValueError on empty `ids`.
+        Room for all of them is made at once: growing while a prompt is fed block by block
+        would leave a smaller buffer behind each time.
         """
         if not ids:
             raise ValueError("reuse needs at least one id")
@@ -58,7 +60,10 @@ class BlockCache:
                 break
             shared += 1
         self.crop(shared)
-        return list(ids[shared:])
+        suffix = list(ids[shared:])
+        if len(ids) <= self.shape.context:  # if not, feeding them says so
+            self.reserve(len(suffix))
+        return suffix
 
     def crop(self, length: int) -> None:
         """Forget all but the first `length` tokens; memory is kept for the next ones.

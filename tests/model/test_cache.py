@@ -84,3 +84,12 @@ def test_more_than_the_context_says_both_numbers() -> None:
     cache = cache_of(10, [1] * 8)
     with pytest.raises(ContextError, match=r"11 tokens.*context of 10"):
         cache.reserve(3)
+
+
+def test_reuse_makes_room_for_the_whole_prompt_at_once() -> None:
+    cache = BlockCache(CacheShape(1, 1, 2, 4096, torch.float32, torch.device("cpu")))
+    cache.reuse(range(840))
+    buffers = cache.reserve(512)
+    cache.append(range(512))
+    assert cache.reserve(328)[0] is buffers[0]
+    assert cache.capacity == 1024
