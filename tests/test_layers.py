@@ -38,6 +38,7 @@ RESERVED = {
     "rich": ("ui",),
     "prompt_toolkit": ("ui",),
     "typer": ("cli",),
+    "peft": ("model/merging.py", "train"),
     "transformers": ("model/transformers.py", "text/sentencepiece.py", "train", "bench"),
 }
 

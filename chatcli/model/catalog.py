@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.errors import ChatcliError
+from chatcli.model.adapters import TOKENIZERS, adapter_weights, read_adapter
 from chatcli.model.digest import digest, digest_whole
 from chatcli.model.files import read_config, read_json
-from chatcli.model.generation import sampling_defaults
+from chatcli.model.generation import GENERATION_CONFIG, sampling_defaults
 from chatcli.model.hub import hub_models
-from chatcli.model.resolve import BUILTIN, Location, resolve, subfolders_with_models
+from chatcli.model.resolve import (
+    BUILTIN,
+    Location,
+    holds_model,
+    located,
+    resolve,
+    subfolders_with_models,
+)
 from chatcli.model.sizes import ITEMSIZE, ModelSizes, WeightSizes, read_weight_sizes
 from chatcli.model.support import choose_engine
 from chatcli.text.tokenizer import load_tokenizer
@@ -31,7 +39,9 @@ class ModelEntry:
     """One line of the list: `name` is what `--model` takes.
 
     `engine` would run it; None where nothing here can, and `problem` says why. `parameters`
-    and `size` (bytes of weights on disk) are None where the files can't be read.
+    and `size` (bytes of weights on disk) are None where the files can't be read. A PEFT
+    adapter has its `method` ("LORA") and the folder of its `base`, whose figures these are;
+    the adapter's own file is counted into `size`.
     """
 
     name: str
@@ -41,6 +51,8 @@ class ModelEntry:
     size: int | None
     engine: str | None
     problem: str | None
+    method: str | None = None
+    base: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +79,35 @@ class ModelDetails:
 
 def list_models(folder: Path | None = None) -> list[ModelEntry]:
     """The built-in model, those in and right below `folder` (the current one), the hub cache's."""
-    return [_entry(location) for location in _locations(folder or Path())]
+    return [_entry(name, path) for name, path in _models(folder or Path())]
 
 
-def _locations(folder: Path) -> Iterator[Location]:
+def _models(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name and folder of each."""
     try:
-        yield resolve(BUILTIN)
+        yield BUILTIN, resolve(BUILTIN).folder
     except ChatcliError:
         pass  # a checkout in which it has not been trained yet
-    if (folder / "config.json").is_file():
-        yield Location(str(folder), folder)
-    for path in subfolders_with_models(folder):
-        yield Location(str(path), path)
-    for name, snapshot in hub_models():
-        yield Location(name, snapshot)
+    if holds_model(folder):
+        yield str(folder), folder
+    yield from ((str(path), path) for path in subfolders_with_models(folder))
+    yield from hub_models()
 
 
-def _entry(location: Location) -> ModelEntry:
-    architecture, weights, engine, problem = "", None, None, None
+def _entry(name: str, path: Path) -> ModelEntry:
     try:
+        return _described(located(name, path))
+    except ChatcliError as error:  # an adapter without its base
+        return ModelEntry(name, path, "", None, None, None, str(error))
+
+
+def _described(location: Location) -> ModelEntry:
+    architecture, weights, engine, problem = "", None, None, None
+    size, method = 0, None
+    try:
+        if location.adapter is not None:
+            method = read_adapter(location.adapter).method
+            size = adapter_weights(location.adapter).stat().st_size
         config = read_config(location.folder)
         architecture = str(config.get("model_type") or "")[:60]
         engine = choose_engine(location, config)
@@ -95,12 +117,14 @@ def _entry(location: Location) -> ModelEntry:
         engine, problem = None, str(error)
     return ModelEntry(
         name=location.name,
-        path=location.folder,
+        path=location.path,
         architecture=architecture,
         parameters=weights.parameters if weights else None,
-        size=weights.size if weights else None,
+        size=weights.size + size if weights else None,
         engine=engine,
         problem=problem,
+        method=method,
+        base=location.folder if location.adapter else None,
     )
 
 
@@ -113,9 +137,10 @@ def describe(name: str | Path, *, verify: bool = False) -> ModelDetails:
     location = resolve(name)
     folder, config = location.folder, read_config(location.folder)
     sizes, weights = ModelSizes.from_json(config), read_weight_sizes(folder, config)
-    kind, count, template, problem = _tokenizer(folder)
+    kind, count, template, problem = _tokenizer(location.holder(*TOKENIZERS))
+    identify = digest_whole if verify else digest
     return ModelDetails(
-        entry=_entry(location),
+        entry=_described(location),
         sizes=sizes,
         stored=STORED.get(weights.stored, weights.stored),
         memory=_by_dtype(weights, weights.parameters),
@@ -124,8 +149,8 @@ def describe(name: str | Path, *, verify: bool = False) -> ModelDetails:
         tokenizer_size=count,
         chat_template=template,
         tokenizer_problem=problem,
-        sampling=sampling_defaults(folder),
-        digest=digest_whole(folder) if verify else digest(folder),
+        sampling=sampling_defaults(location.holder(GENERATION_CONFIG)),
+        digest=identify(folder, location.adapter),
     )
 
 

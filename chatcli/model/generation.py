@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.errors import CheckpointError
+from chatcli.model.adapters import is_adapter
 from chatcli.model.files import read_json
+from chatcli.model.resolve import located
 
-__all__ = ["eos_ids_from_files", "sampling_defaults"]
+__all__ = ["GENERATION_CONFIG", "eos_ids_from_files", "sampling_defaults"]
 
-FILE = "generation_config.json"
+GENERATION_CONFIG = "generation_config.json"
 
 # Each SamplingConfig field that the file may set: what is allowed, in words and as a test.
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -30,12 +32,15 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 def sampling_defaults(folder: Path | None) -> dict[str, Any]:
     """The SamplingConfig fields that the folder's generation_config.json sets.
 
-    `do_sample: false` sets temperature 0. Empty without a folder or a file. Raises
-    CheckpointError for a value of the wrong type or out of range.
+    `do_sample: false` sets temperature 0. Empty without a folder or a file; an adapter
+    without the file has its base's. Raises CheckpointError for a value of the wrong type or
+    out of range.
     """
-    if folder is None or not (folder / FILE).exists():
+    if folder is not None and is_adapter(folder):
+        folder = located(folder.name, folder).holder(GENERATION_CONFIG)
+    if folder is None or not (folder / GENERATION_CONFIG).exists():
         return {}
-    document = read_json(folder / FILE)
+    document = read_json(folder / GENERATION_CONFIG)
     defaults: dict[str, Any] = {
         name: _checked(folder, name, document[name])
         for name in RANGES
@@ -52,7 +57,8 @@ def _checked(folder: Path, name: str, value: Any) -> float | int:
     # A comparison, for it also refuses NaN and integers too large for a float.
     if not (number and abs(value) < 1e300 and holds(value)):
         raise CheckpointError(
-            f"{folder / FILE} sets {name} to {value!r}, not {allowed}: correct or delete that line"
+            f"{folder / GENERATION_CONFIG} sets {name} to {value!r}, not {allowed}: "
+            "correct or delete that line"
         )
     return int(value) if name == "top_k" else float(value)
 
@@ -64,8 +70,8 @@ def eos_ids_from_files(folder: Path, config: Mapping[str, Any]) -> list[int]:
     neither an id nor a list of ids.
     """
     sources = {"config.json": config}
-    if (folder / FILE).exists():
-        sources[FILE] = read_json(folder / FILE)
+    if (folder / GENERATION_CONFIG).exists():
+        sources[GENERATION_CONFIG] = read_json(folder / GENERATION_CONFIG)
     found: set[int] = set()
     for name, document in sources.items():
         value = document.get("eos_token_id")

@@ -1,7 +1,8 @@
 """From what the user typed to a checkpoint folder: built-in, folder, file, or hub cache.
 
-Only names and the presence of files are looked at here; what is in the files is read by
-`load` and `catalog`. Nothing is ever downloaded.
+A PEFT adapter leads on to its base, which is found in the same places. Only names and the
+presence of files are looked at here; what is in a model's files is read by `load` and
+`catalog`. Nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -12,26 +13,49 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from chatcli.errors import CheckpointError, UnsupportedError
-from chatcli.model.files import PICKLE, SAFETENSORS, read_json, weight_files
+from chatcli.model.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, read_adapter
+from chatcli.model.files import PICKLE, SAFETENSORS, weight_files
 from chatcli.model.hub import hub_cache, hub_models, hub_snapshot, snapshot_of
 from chatcli.text.visible import visible
 
-__all__ = ["BUILTIN", "Location", "resolve", "subfolders_with_models"]
+__all__ = ["BUILTIN", "Location", "holds_model", "located", "resolve", "subfolders_with_models"]
 
 BUILTIN = "builtin"
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
 GGUF_MAGIC = b"GGUF"
 TRAINING_STATES = (".pt", ".pth", ".ckpt")
 # Files that stand for the folder they are in; so does each weight file that it loads.
-ENTRANCES = ("config.json", f"{SAFETENSORS}.index.json", f"{PICKLE}.index.json")
+ENTRANCES = (
+    "config.json",
+    f"{SAFETENSORS}.index.json",
+    f"{PICKLE}.index.json",
+    ADAPTER_CONFIG,
+    *ADAPTER_WEIGHTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A checkpoint folder, and the name that people see."""
+    """A checkpoint folder, and the name that people see.
+
+    `adapter` is the folder of the PEFT adapter that goes onto it, None for a model by itself.
+    """
 
     name: str
     folder: Path
+    adapter: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder that the name stands for: the adapter's, where there is one."""
+        return self.adapter or self.folder
+
+    def holder(self, *names: str) -> Path:
+        """The adapter's folder where it holds one of the files `names`, else the model's."""
+        mine = self.adapter
+        if mine is not None and any((mine / name).is_file() for name in names):
+            return mine
+        return self.folder
 
 
 def resolve(name: str | Path) -> Location:
@@ -40,24 +64,35 @@ def resolve(name: str | Path) -> Location:
     Raises CheckpointError, with what is near, for a name that stands for nothing, and
     UnsupportedError for a format that something else runs.
     """
-    text = os.path.expanduser(os.fspath(name))
+    return located(*_find(os.path.expanduser(os.fspath(name))))
+
+
+def located(name: str, folder: Path) -> Location:
+    """The model in `folder`, with the base that it needs where it is an adapter."""
+    if is_adapter(folder):
+        return Location(name, _base_of(folder), adapter=folder)
+    return Location(name, _with_config(folder))
+
+
+def _find(text: str) -> tuple[str, Path]:
+    """The name that people see, and the folder that `text` stands for."""
     if text == BUILTIN:
-        return Location(BUILTIN, _with_config(BUILTIN_FOLDER))
+        return BUILTIN, BUILTIN_FOLDER
     if os.path.isdir(text):
         return _folder(Path(text))
     if os.path.exists(text):
         return _file(Path(text))
     if snapshot := hub_snapshot(text):
-        return Location(_shown(text), _with_config(snapshot))
+        return _shown(text), snapshot
     raise CheckpointError(f"there is no model {_shown(text)!r}: {_remedy(text)}")
 
 
-def _folder(folder: Path) -> Location:
-    snapshot = snapshot_of(folder) if not (folder / "config.json").is_file() else None
-    return Location(_shown(folder.resolve().name), _with_config(snapshot or folder))
+def _folder(folder: Path) -> tuple[str, Path]:
+    snapshot = None if holds_model(folder) else snapshot_of(folder)
+    return _shown(folder.resolve().name), snapshot or folder
 
 
-def _file(path: Path) -> Location:
+def _file(path: Path) -> tuple[str, Path]:
     """The folder that a file belongs to, if it is one that is loaded from there."""
     if _is_gguf(path):
         raise _gguf_error(path)
@@ -72,11 +107,28 @@ def _file(path: Path) -> Location:
     )
 
 
+def _base_of(adapter: Path) -> Path:
+    """The folder of an adapter's base: a path from the adapter's folder or from here, or a name."""
+    named = os.path.expanduser(read_adapter(adapter).base)
+    beside = adapter / named
+    remedy = f"write the path of its base into base_model_name_or_path in its {ADAPTER_CONFIG}"
+    try:
+        _, folder = _find(str(beside) if beside.is_dir() else named)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{_shown(adapter)} is a PEFT adapter of {_shown(named)}, which isn't here: {remedy}"
+        ) from error
+    if is_adapter(folder):
+        raise UnsupportedError(
+            f"{_shown(adapter)} is a PEFT adapter of {_shown(named)}, which is itself an adapter: "
+            "merge that one with peft (merge_and_unload), save_pretrained it, and " + remedy
+        )
+    return _with_config(folder)
+
+
 def _with_config(folder: Path) -> Path:
     if (folder / "config.json").is_file():
         return folder
-    if (folder / "adapter_config.json").is_file():
-        raise _adapter_error(folder)
     if found := next(iter(sorted(folder.glob("*.gguf"))), None):
         raise _gguf_error(found)
     below = subfolders_with_models(folder)
@@ -91,11 +143,16 @@ def _with_config(folder: Path) -> Path:
 
 
 def subfolders_with_models(folder: Path) -> list[Path]:
-    """The folders right below `folder` that hold a config.json, by name."""
+    """The folders right below `folder` that hold a config.json or an adapter, by name."""
     try:
-        return sorted(path for path in folder.iterdir() if (path / "config.json").is_file())
+        return sorted(filter(holds_model, folder.iterdir()))
     except OSError:
         return []
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether `folder` looks like a model or an adapter from outside."""
+    return (folder / "config.json").is_file() or (folder / ADAPTER_CONFIG).is_file()
 
 
 def _is_gguf(path: Path) -> bool:
@@ -115,14 +172,6 @@ def _gguf_error(path: Path) -> UnsupportedError:
     return UnsupportedError(
         f"{_shown(path)} is a GGUF file, which chatcli can't run: llama.cpp can "
         "(llama-cli -m FILE); chatcli loads the safetensors folder it was made from"
-    )
-
-
-def _adapter_error(folder: Path) -> UnsupportedError:
-    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
-    return UnsupportedError(
-        f"{_shown(folder)} is a PEFT adapter of {_shown(base or 'an unnamed model')}, no whole "
-        "model: merge it with peft (merge_and_unload) and save_pretrained, and load that folder"
     )
 
 

@@ -31,13 +31,12 @@ from chatcli.errors import (
 from chatcli.model.adapter_cache import AdapterCache
 from chatcli.model.checks import check_ids, context_in_force
 from chatcli.model.device import memory_errors
-from chatcli.model.digest import digest
 from chatcli.model.files import PICKLE, read_config, weight_files
 from chatcli.model.sizes import ModelSizes
 from chatcli.model.types import Checkpoint, KVCache
 from chatcli.text.types import Tokenizer
 
-__all__ = ["AdapterModel", "load_adapter"]
+__all__ = ["AdapterModel", "load_adapter", "load_module", "quiet"]
 
 # What forward's cache argument is called: transformers 5.24 and later, and before it.
 CACHE_ARGUMENTS = ("cache", "past_key_values")
@@ -45,21 +44,14 @@ CACHE_ARGUMENTS = ("cache", "past_key_values")
 STRAY_BUFFERS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".masked_bias", ".inv_freq")
 
 
-def load_adapter(
-    folder: Path,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    context: int | None,
-    tokenizer: Tokenizer,
-    name: str,
-    notice: Callable[[str], None],
-) -> AdapterModel:
-    """Load a checkpoint folder through transformers' AutoModelForCausalLM.
+def load_module(
+    folder: Path, *, dtype: torch.dtype, name: str, notice: Callable[[str], None]
+) -> Any:
+    """A checkpoint folder as a model of transformers' AutoModelForCausalLM, on CPU.
 
     Raises UnsupportedError for an architecture that transformers doesn't know,
     WeightsError for weights that are missing, damaged, misshapen or that are a pickle with
-    more than tensors, UsageError for a context out of range, DeviceError where memory ends.
+    more than tensors, DeviceError where memory ends.
     """
     if any(path.suffix != ".safetensors" for path in weight_files(folder)):
         notice(
@@ -67,31 +59,51 @@ def load_adapter(
             "and natively where the architecture allows, save_pretrained it as safetensors"
         )
     _require_known(name, read_config(folder))
-    with _foreign_errors(name), memory_errors(f"loading {name}", device):
+    with _foreign_errors(name), memory_errors(f"loading {name}", torch.device("cpu")):
         module, info = _from_pretrained(folder, dtype)
         _check_loaded(name, info, notice)
-        module.to(device).eval()
+    return module.eval()
+
+
+def load_adapter(
+    module: Any,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    context: int | None,
+    tokenizer: Tokenizer,
+    name: str,
+    path: Path,
+    digest: str,
+) -> AdapterModel:
+    """Move a model of transformers to `device`, behind the adapter.
+
+    Raises UsageError for a context out of range, DeviceError where memory ends.
+    """
     sizes = ModelSizes.from_json(module.config.to_dict())
+    length = context_in_force(sizes.context_length, context)
+    with memory_errors(f"loading {name}", device):
+        module.to(device)
     checkpoint = Checkpoint(
         name=name,
-        path=folder,
+        path=path,
         architecture=str(module.config.model_type),
         engine="transformers",
         n_layer=sizes.n_layer or 0,
         n_head=sizes.n_head or 0,
         d_model=sizes.d_model or 0,
         vocab_size=int(module.get_input_embeddings().weight.shape[0]),
-        context_length=context_in_force(sizes.context_length, context),
+        context_length=length,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         dtype=str(dtype).removeprefix("torch."),
         device=str(device),
-        digest=digest(folder),
+        digest=digest,
     )
     return AdapterModel(checkpoint, tokenizer, module, device)
 
 
 def _from_pretrained(folder: Path, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
-    with _quiet():
+    with quiet():
         from transformers import AutoModelForCausalLM
 
         return AutoModelForCausalLM.from_pretrained(  # type: ignore[no-any-return]
@@ -139,7 +151,7 @@ def _some(tensors: list[str]) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' progress bars, log lines and warnings off the user's screen."""
     from transformers.utils import logging as theirs
 
@@ -241,7 +253,7 @@ class AdapterModel:
             # some of transformers' would start a longer input from an empty state.
             steps = [[token] for token in steps[0]]
         state = cache.opened() if self._cache_argument else None
-        with _quiet():
+        with quiet():
             return torch.cat([self._logits(step, state, rows) for step in steps])[-rows:]
 
     def _logits(self, ids: list[int], state: Any, rows: int) -> Tensor:

@@ -25,7 +25,7 @@ def show_models(env: Environment, entries: Sequence[ModelEntry]) -> None:
     names = [_inert(entry.name) for entry in entries]
     table = [
         Column("model", names, gives=True),
-        Column("architecture", [_inert(entry.architecture) for entry in entries], rank=2),
+        Column("architecture", [_inert(_kind(entry)) for entry in entries], rank=2),
         Column("parameters", [_count(entry.parameters) for entry in entries], rank=1, right=True),
         Column("on disk", [_size(entry.size) for entry in entries], rank=3, right=True),
         Column("engine", [entry.engine or "none" for entry in entries], rank=4),
@@ -53,6 +53,8 @@ def _facts(details: ModelDetails) -> Iterator[tuple[str, str]]:
     entry, sizes = details.entry, details.sizes
     yield "path", str(entry.path)
     yield "architecture", entry.architecture or "unknown"
+    if entry.base is not None:
+        yield "adapter", f"{entry.method}, merged into its base {entry.base}"
     yield "engine", entry.engine or f"none: {entry.problem}"
     yield "layers", _count(sizes.n_layer)
     yield "heads", _count(sizes.n_head)
@@ -67,6 +69,13 @@ def _facts(details: ModelDetails) -> Iterator[tuple[str, str]]:
     yield "chat template", "its own" if details.chat_template else "none; chatcli's plain one"
     yield "sampling", _settings(details.sampling)
     yield "digest", details.digest
+
+
+def _kind(entry: ModelEntry) -> str:
+    """The architecture, and of an adapter what it is and onto what: "llama, LORA on tiny"."""
+    if entry.base is None:
+        return entry.architecture
+    return f"{entry.architecture}, {entry.method} on {entry.base.name}"
 
 
 def _tokenizer(details: ModelDetails) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_the_list_has_a_row_a_model_and_says_what_is_wrong() -> None:
         "珠穆朗玛/␛[2J                   unknown   unknown  none",
     ]
     assert len(err.getvalue().splitlines()) == 1 and "\x07" not in err.getvalue()
+
+
+def test_an_adapter_is_shown_with_its_base() -> None:
+    tuned = replace(BUILTIN, name="tuned", method="LORA", base=Path("/models/base\x1b"))
+    env, out, _ = world()
+    show_models(env, [tuned])
+    assert "qwen3, LORA on base␛ " in out.getvalue()
+    show_details(env, replace(DETAILS, entry=tuned))
+    assert "adapter        LORA, merged into its base /models/base␛\n" in out.getvalue()
 
 
 @pytest.mark.parametrize("columns", [20, 40, 59])

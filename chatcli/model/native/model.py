@@ -7,8 +7,9 @@ here is deterministic: the same ids after the same cache give the same logits.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from chatcli.model.native.weights import Weights
 from chatcli.model.types import Checkpoint, KVCache
 from chatcli.text.types import Tokenizer
 
-__all__ = ["NativeModel", "load_native"]
+__all__ = ["NativeModel", "build_native", "load_native"]
 
 _CHUNK = 512
 
@@ -46,15 +47,41 @@ def load_native(
     CheckpointError (UnsupportedError, WeightsError) for a folder that can't be read or
     trusted, UsageError for a context out of range, DeviceError where memory runs out.
     """
-    config = NativeConfig.from_json(read_config(folder))
-    length = context_in_force(config.context_length, context)
     with Weights(folder) as weights:
-        with memory_errors(f"loading {name}", device):
-            decoder = build_decoder(config, weights, device=device, dtype=dtype)
-        parameters = _count(config, weights)
+        return build_native(
+            read_config(folder),
+            weights,
+            device=device,
+            dtype=dtype,
+            context=context,
+            tokenizer=tokenizer,
+            name=name,
+            path=folder,
+            digest=digest(folder),
+        )
+
+
+def build_native(
+    settings: Mapping[str, Any],
+    weights: Weights,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    context: int | None,
+    tokenizer: Tokenizer,
+    name: str,
+    path: Path,
+    digest: str,
+) -> NativeModel:
+    """The native decoder over `weights`, by the `settings` of a config.json; as `load_native`."""
+    config = NativeConfig.from_json(settings)
+    length = context_in_force(config.context_length, context)
+    with memory_errors(f"loading {name}", device):
+        decoder = build_decoder(config, weights, device=device, dtype=dtype)
+    parameters = _count(config, weights)
     checkpoint = Checkpoint(
         name=name,
-        path=folder,
+        path=path,
         architecture=config.family,
         engine="native",
         n_layer=config.n_layer,
@@ -65,7 +92,7 @@ def load_native(
         parameters=parameters,
         dtype=str(dtype).removeprefix("torch."),
         device=str(device),
-        digest=digest(folder),
+        digest=digest,
     )
     return NativeModel(checkpoint, tokenizer, config, decoder, dtype)
 
