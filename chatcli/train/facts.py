@@ -29,6 +29,9 @@ class Fact:
 def parse_fact(record: dict[str, Any]) -> Fact | None:
     """A Fact from a bank's line, or from an evaluation line; None if it is neither."""
     try:
+        if "statements" in record:
+            answers = tuple(record["answers"])
+            return Fact(tuple(record["questions"]), answers, (*record["statements"], *answers))
         if "questions" in record:
             answers = (record["answer"], *record["answers"])
             prompts = tuple(record["completions"])

@@ -18,13 +18,13 @@ from chatcli.errors import TrainingError
 __all__ = ["HeldOut", "normalise"]
 
 MIN_CHARACTERS = 8
+NEITHER = re.compile(r"[\W_]+")
 SENTENCE_END = re.compile(r"(?<=[。！？.!?])[”’\"']?\s*")
 
 
 def normalise(text: str) -> str:
-    """NFKC, case-folded, without anything but letters, marks and digits."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(ch for ch in folded if unicodedata.category(ch)[0] in "LMN")
+    """NFKC, case-folded, without anything but letters and digits."""
+    return NEITHER.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 class HeldOut:

@@ -1,274 +1,240 @@
-"""The training loop: rows in, weights out, resumable at any moment.
+"""The training loop: rows in, weights out, on one device or many, resumable at any moment.
 
-The model is transformers' own Qwen3 class; matrices are trained by Muon (Jordan et al.
-2024), embeddings and norms by AdamW (Loshchilov & Hutter 2019). Everything that a run
-needs to go on is in one checkpoint file, written aside, fsynced and renamed.
+Devices, processes and precision are accelerate's affair, so `accelerate launch` and torchrun
+work as they are. Optimizers, batches, checkpoints and logs are in the modules beside this.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chatcli.errors import TrainingError
-from chatcli.train.muon import Muon
-from chatcli.train.recipe import Phase, Shape
-from chatcli.train.rows import Rows
+from chatcli.train.batches import Batches, Share
+from chatcli.train.checkpoints import Progress, restore, save
+from chatcli.train.metrics import Hooks, Log, Metric, Sample
+from chatcli.train.objective import Objective
+from chatcli.train.optimizers import make_optimizers, schedule, set_rate
+from chatcli.train.recipe import Phase
+from chatcli.train.rows import Data
 
-__all__ = ["Metric", "new_model", "train_phase"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Stopped", "Training"]
 
 SAVE_EVERY = 60.0  # seconds
-LOG_EVERY = 20  # steps
-VALIDATION_ROWS = 16
+SAMPLE_EVERY = 60.0  # seconds
+POINTS = 200  # of the loss curve, about
+VALIDATE_EVERY = 5  # points
+MEASURED_STEPS = range(5, 30)  # whose speed plans a phase in minutes; the first ones compile
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One logged point; losses are nats a target token, `seconds` of this phase so far.
-
-    `validation_loss` is None where there are too few rows to keep any for it.
-    """
-
-    phase: str
-    step: int
-    steps: int
-    tokens: int
-    loss: float
-    validation_loss: float | None
-    learning_rate: float
-    seconds: float
-    tokens_per_second: float
+class Stopped(Exception):
+    """The user stopped a phase; its checkpoint is written."""
 
 
-def new_model(shape: Shape, bos: int, eos: int, seed: int) -> nn.Module:
-    """A randomly initialised transformers Qwen3 model (tied head, float32)."""
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+class Training:
+    """One phase of training a model in place."""
 
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=shape.vocab_size,
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.num_hidden_layers,
-        num_attention_heads=shape.num_attention_heads,
-        num_key_value_heads=shape.num_key_value_heads,
-        head_dim=shape.head_dim,
-        max_position_embeddings=shape.max_position_embeddings,
-        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
-        tie_word_embeddings=True,
-        bos_token_id=bos,
-        eos_token_id=eos,
-        use_cache=False,
-    )
-    model: nn.Module = Qwen3ForCausalLM(config)
-    return model
+    def __init__(
+        self,
+        model: nn.Module,
+        phase: Phase,
+        data: Data,
+        folder: Path,
+        *,
+        seed: int,
+        accelerator: Accelerator,
+        hooks: Hooks,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._model, self._phase, self._data, self._folder = model, phase, data, folder
+        self._seed, self._accelerator, self._hooks = seed, accelerator, hooks
+        device = accelerator.device
+        share = Share(accelerator.process_index, accelerator.num_processes, device)
+        self._batches = Batches(data.train, phase, seed, share)
+        model.to(device).train()
+        self._optimizers = make_optimizers(model, phase)
+        self._progress = Progress(None if phase.minutes else self._batches.steps)
+        restore(self._checkpoint, model, self._optimizers, self._progress)
+        self._objective = self._prepared()
+        self._metrics = Log(folder / "metrics.jsonl", self._progress.step)
+        self._samples = Log(folder / "samples.jsonl", self._progress.step)
+        known = self._progress.loss if accelerator.is_main_process else 0.0
+        self._losses = torch.tensor(known, device=device)  # summed since the last point
+        self._before = (self._progress.seconds, self._progress.tokens)
+        self._clock: dict[int, float] = {}
 
+    @property
+    def _checkpoint(self) -> Path:
+        return self._folder / "checkpoint.pt"
 
-@dataclass(slots=True)
-class _State:
-    """Where a phase stands; saved and restored as a whole."""
+    def _prepared(self) -> nn.Module:
+        objective = Objective(self._model)
+        if self._accelerator.device.type == "cuda":
+            objective.compile(dynamic=False)
+        prepared: nn.Module = self._accelerator.prepare(objective)
+        return prepared
 
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
+    def run(self) -> None:
+        """Train to the end of the phase.
 
+        Raises Stopped where the user asks to, TrainingError where the loss stops being
+        finite (the last good checkpoint stays) or the disk is full.
+        """
+        progress = self._progress
+        self._started = saved = sampled = time.monotonic()
+        while progress.steps is None or progress.step < progress.steps:
+            self._step()
+            now = time.monotonic()
+            progress.seconds = self._before[0] + now - self._started
+            self._plan(now)
+            ended = progress.step == progress.steps
+            stopped, due = self._agreed(self._hooks.cancelled(), now - saved > SAVE_EVERY)
+            if ended or progress.step % self._stride == 0:
+                self._point(ended)
+            if ended or stopped or due:
+                self._save()
+                saved = now
+            if ended or now - sampled > SAMPLE_EVERY:
+                self._sample()
+                sampled = now
+            if stopped and not ended:
+                raise Stopped
 
-def train_phase(
-    model: nn.Module,
-    phase: Phase,
-    rows: Rows,
-    folder: Path,
-    *,
-    seed: int,
-    device: torch.device,
-    report: Callable[[Metric], None],
-) -> None:
-    """Train `model` in place over one pass of `rows`; resumes from `folder` if it can.
+    def _step(self) -> None:
+        progress, batches = self._progress, self._batches
+        torch.manual_seed(self._seed + progress.step)  # dropout, the same after a resume
+        set_rate(self._optimizers, schedule(progress.step, progress.steps, self._phase))
+        targets = batches.targets(progress.step)
+        portions = list(batches.portions(progress.step))
+        for number, (ids, learn) in enumerate(portions, 1):
+            with self._synced(number == len(portions)):
+                loss = self._objective(ids, learn)
+                # Gradients are averaged over processes; this makes the average a sum.
+                scale = self._accelerator.num_processes / max(targets, 1)
+                self._accelerator.backward(loss * scale)
+            self._losses += loss.detach()
+        self._accelerator.clip_grad_norm_(self._model.parameters(), 1.0)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        progress.step += 1
+        progress.tokens += targets
+        progress.loss_tokens += targets
 
-    Writes `checkpoint.pt` every minute and `metrics.jsonl` as it goes. Raises
-    TrainingError where the loss stops being finite; the last checkpoint stays.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    model.to(device).train()
-    batches = _Batches(rows, phase.batch_rows, seed)
-    optimizers = _optimizers(model, phase)
-    state = _State()
-    _restore(folder, model, optimizers, state)
-    log = _Log(folder / "metrics.jsonl", state.step)
-    started = saved = time.monotonic()
-    before, tokens_before, losses = state.seconds, state.tokens, []
-    while state.step < batches.steps:
-        scale = _schedule(state.step, batches.steps, phase)
-        losses.append(_train_step(model, optimizers, scale, batches, state, device))
-        now = time.monotonic()
-        state.seconds = before + now - started
-        if state.step % LOG_EVERY == 0 or state.step == batches.steps:
-            metric = Metric(
-                phase.name,
-                state.step,
-                batches.steps,
-                state.tokens,
-                float(np.mean(losses)),
-                _validate(model, batches, device),
-                phase.matrix_lr * scale,
-                round(state.seconds, 1),
-                round((state.tokens - tokens_before) / (now - started), 1),
-            )
-            _check_finite(metric, folder)
-            log.write(metric)
-            report(metric)
-            losses = []
-        if now - saved > SAVE_EVERY or state.step == batches.steps:
-            _save(folder, model, optimizers, state)
-            saved = now
+    def _synced(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients travel between processes once a step, with its last portion."""
+        return nullcontext() if last else self._accelerator.no_sync(self._objective)
 
+    def _plan(self, now: float) -> None:
+        """Fix the number of steps of a phase in minutes, once its speed is known."""
+        progress, minutes = self._progress, self._phase.minutes
+        if progress.steps is not None or minutes is None:
+            return
+        self._clock[progress.step] = now
+        first, last = self._clock.get(MEASURED_STEPS.start), MEASURED_STEPS.stop
+        if first is None or (progress.step < last and progress.seconds < minutes * 6):
+            return
+        if self._accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+            now = time.monotonic()
+        done = max(progress.step - MEASURED_STEPS.start, 1)
+        left = minutes * 60 - progress.seconds
+        more = max(1, int(left * done / max(now - first, 1e-6)))
+        progress.steps = int(self._from_main(progress.step + more))
 
-def _train_step(
-    model: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    scale: float,
-    batches: _Batches,
-    state: _State,
-    device: torch.device,
-) -> float:
-    ids, learn = batches.batch(state.step, device)
-    loss = _loss(model, ids, learn)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * scale
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    state.step += 1
-    state.tokens += int(learn[:, 1:].sum())
-    return float(loss.detach())
+    @property
+    def _stride(self) -> int:
+        steps = self._progress.steps
+        return 10 if steps is None else max(1, steps // POINTS)
 
+    def _point(self, ended: bool) -> None:
+        progress = self._progress
+        number = progress.step // self._stride
+        validate = ended or number % VALIDATE_EVERY == 0
+        loss = self._loss_so_far()
+        seconds = max(progress.seconds - self._before[0], 1e-9)
+        metric = Metric(
+            self._phase.name,
+            progress.step,
+            progress.steps,
+            progress.tokens,
+            loss / max(progress.loss_tokens, 1),
+            self._validate() if validate else None,
+            float(self._optimizers[0].param_groups[0]["lr"]),
+            round(progress.seconds, 1),
+            round((progress.tokens - self._before[1]) / seconds, 1),
+        )
+        self._losses = torch.zeros_like(self._losses)
+        progress.loss_tokens = 0
+        self._check_finite(metric.loss)
+        if self._accelerator.is_main_process:
+            self._metrics.write(metric)
+            self._hooks.report(metric)
 
-def _loss(model: nn.Module, ids: Tensor, learn: Tensor) -> Tensor:
-    """Mean cross-entropy over the tokens to learn; ids and learn are [B, T + 1]."""
-    hidden = model.get_submodule("model")(input_ids=ids[:, :-1]).last_hidden_state  # (B, T, D)
-    wanted = learn[:, 1:]
-    # The head is wide: it is applied only where a target is learned.
-    logits = model.get_submodule("lm_head")(hidden[wanted])  # (N, V)
-    return F.cross_entropy(logits.float(), ids[:, 1:][wanted])
+    @torch.no_grad()
+    def _validate(self) -> float | None:
+        rows = self._data.validation
+        if not rows.tokens:
+            return None
+        self._model.eval()
+        batches = self._batches.validation(rows)
+        losses = [self._plain(ids, learn) for ids, learn in batches]
+        self._model.train()
+        return float(torch.stack(losses).sum()) / rows.tokens
 
+    def _plain(self, ids: Tensor, learn: Tensor) -> Tensor:
+        with self._accelerator.autocast():
+            loss: Tensor = Objective(self._model)(ids, learn)
+        return loss
 
-def _optimizers(model: nn.Module, phase: Phase) -> list[torch.optim.Optimizer]:
-    named = list(model.named_parameters())
-    matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
-    chosen = {id(p) for p in matrices}
-    others = [p for _, p in named if id(p) not in chosen]
-    muon = Muon(matrices, lr=phase.matrix_lr, weight_decay=phase.weight_decay)
-    adamw = torch.optim.AdamW(others, lr=phase.other_lr, betas=(0.9, 0.95), weight_decay=0.0)
-    optimizers: list[torch.optim.Optimizer] = [muon, adamw]
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["peak_lr"] = group["lr"]
-    return optimizers
+    def _loss_so_far(self) -> float:
+        """Summed over the processes and over the steps since the last point."""
+        return float(self._accelerator.reduce(self._losses, "sum"))
 
-
-def _schedule(step: int, steps: int, phase: Phase) -> float:
-    """Share of the peak learning rate: linear rise, plateau, linear fall."""
-    rise = max(1, round(steps * phase.warmup))
-    fall = max(1, round(steps * phase.decay))
-    return min((step + 1) / rise, (steps - step) / fall, 1.0)
-
-
-class _Batches:
-    """The rows in a seeded order, the last few of them kept for validation."""
-
-    def __init__(self, rows: Rows, batch_rows: int, seed: int) -> None:
-        order = np.random.default_rng(seed).permutation(len(rows.ids))
-        held = min(VALIDATION_ROWS, len(order) // 10)
-        self._rows, self._size = rows, batch_rows
-        self._validation, self._order = order[:held], order[held:]
-        self.steps = -(-len(self._order) // batch_rows)
-
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        return self._gather(self._order[step * self._size :][: self._size], device)
-
-    def validation(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(self._validation), self._size):
-            yield self._gather(self._validation[start : start + self._size], device)
-
-    def _gather(self, index: np.ndarray[Any, Any], device: torch.device) -> tuple[Tensor, Tensor]:
-        ids = torch.from_numpy(self._rows.ids[index].astype(np.int64))
-        return ids.to(device), torch.from_numpy(self._rows.learn[index]).to(device)
-
-
-@torch.no_grad()
-def _validate(model: nn.Module, batches: _Batches, device: torch.device) -> float | None:
-    model.eval()
-    losses = [float(_loss(model, ids, learn)) for ids, learn in batches.validation(device)]
-    model.train()
-    return float(np.mean(losses)) if losses else None
-
-
-def _check_finite(metric: Metric, folder: Path) -> None:
-    if not np.isfinite(metric.loss):
+    def _check_finite(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        last = f"the last good checkpoint is {self._checkpoint}"
+        kept = last if self._checkpoint.exists() else "nothing was saved yet"
         raise TrainingError(
-            f"the loss of phase {metric.phase} became {metric.loss} at step {metric.step}; "
-            f"lower the learning rate. The last good checkpoint is {folder / 'checkpoint.pt'}"
+            f"the loss of phase {self._phase.name} became {loss} at step {self._progress.step}: "
+            f"lower the learning rate; {kept}"
         )
 
+    @torch.no_grad()
+    def _save(self) -> None:
+        """Write a checkpoint, of weights that still give a finite loss."""
+        ids, learn = next(self._batches.portions(self._progress.step - 1))
+        self._check_finite(float(self._plain(ids, learn)))
+        self._progress.loss = self._loss_so_far()
+        if self._accelerator.is_main_process:
+            save(self._checkpoint, self._model, self._optimizers, self._progress)
 
-def _save(
-    folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], state: _State
-) -> None:
-    path = folder / "checkpoint.pt"
-    aside = path.with_suffix(".tmp")
-    try:
-        with aside.open("wb") as file:
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                    "state": asdict(state),
-                },
-                file,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise TrainingError(f"{path}: {error.strerror}; the last checkpoint stays") from error
+    @torch.no_grad()
+    def _sample(self) -> None:
+        if self._hooks.write is None or not self._accelerator.is_main_process:
+            return
+        self._model.eval()
+        prompt, text = self._hooks.write()
+        self._model.train()
+        sample = Sample(self._phase.name, self._progress.step, prompt, text)
+        self._samples.write(sample)
+        self._hooks.show(sample)
 
+    def _agreed(self, *flags: bool) -> tuple[bool, ...]:
+        """What the first process says: all must stop and save at the same steps."""
+        return tuple(self._from_main(flags)) if self._accelerator.num_processes > 1 else flags
 
-def _restore(
-    folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], state: _State
-) -> None:
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(saved["model"])
-    for optimizer, values in zip(optimizers, saved["optimizers"], strict=True):
-        optimizer.load_state_dict(values)
-    state.step, state.tokens = saved["state"]["step"], saved["state"]["tokens"]
-    state.seconds = saved["state"]["seconds"]
+    def _from_main(self, value: Any) -> Any:
+        from accelerate.utils import broadcast_object_list
 
-
-class _Log:
-    """metrics.jsonl, without the points that came after the checkpoint resumed from."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-    def write(self, metric: Metric) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(metric), ensure_ascii=False) + "\n")
+        return broadcast_object_list([value])[0]

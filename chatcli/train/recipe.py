@@ -13,24 +13,28 @@ from typing import Any, TypeVar
 
 from chatcli.errors import TrainingError
 
-__all__ = ["BUILTIN_RECIPE", "Phase", "Recipe", "Shape", "Source", "load_recipe"]
+__all__ = ["BUILTIN_RECIPE", "Phase", "Recipe", "Shape", "Source", "check_phase", "load_recipe"]
 
 BUILTIN_RECIPE = Path(__file__).with_name("builtin.toml")
 SMALLEST_VOCABULARY = 261
 LARGEST_VOCABULARY = 65_536  # ids are kept as 16-bit numbers
+KINDS = ("text", "chat", "facts", "generated")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file of the corpus, and how often it is seen.
 
-    `kind` is "text" (documents), "chat" (conversations) or "facts" (banks to expand);
-    `epochs` may be a fraction, then that share of the documents is taken, once.
+    `kind` is "text" (documents), "chat" (conversations), "facts" (banks to expand) or
+    "generated" (`count` conversations by the generator that `path` names). `epochs` may be a
+    fraction, then that share of the documents is taken, once. A path is relative to the
+    corpus folder; `banks/…` and `questions/…` name files that come with chatcli.
     """
 
     path: str
     kind: str
     epochs: float = 1.0
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,13 @@ class Shape:
 class Phase:
     """One run of the loop over some sources.
 
-    `kind` "pretrain" learns every token of packed documents, "sft" the assistant's tokens
-    of conversations. Rows are `row_length` tokens long and `batch_rows` of them make a
-    step. The learning rate rises over `warmup` (a share of the steps), stays, and falls
-    to zero over the last `decay`. `matrix_lr` is Muon's, `other_lr` is AdamW's.
+    `kind` "pretrain" learns every token, "sft" of conversations only the assistant's. Rows
+    are `row_length` tokens long and `batch_rows` of them make a step, in `accumulate`
+    portions where memory is short. The rows are gone through `passes` times, in a new order
+    each time; or, with `minutes`, as often as that time allows at the speed of the first
+    steps. The learning rate rises over `warmup` (a share of the steps), stays, and falls to
+    zero over the last `decay`. `matrix_lr` is Muon's, for the weight matrices (0: AdamW
+    trains them too); `other_lr` is AdamW's.
     """
 
     name: str
@@ -68,6 +75,9 @@ class Phase:
     warmup: float = 0.02
     decay: float = 0.3
     weight_decay: float = 0.0
+    passes: float = 1.0
+    minutes: float | None = None
+    accumulate: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +139,23 @@ def _check_shape(shape: Shape) -> None:
 
 def _check_phase(phase: Phase, shape: Shape) -> None:
     where, longest = f"phase {phase.name}", shape.max_position_embeddings
-    for name in ("row_length", "batch_rows", "matrix_lr", "other_lr"):
-        value = getattr(phase, name)
-        _require(_positive(value), where, name, value, "a number above 0")
+    check_phase(phase)
     fits = phase.row_length <= longest
     _require(
         fits, where, "row_length", phase.row_length, f"at most max_position_embeddings = {longest}"
     )
+
+
+def check_phase(phase: Phase) -> None:
+    """Raises TrainingError for a number that no phase can have."""
+    where = f"phase {phase.name}"
+    for name in ("row_length", "batch_rows", "accumulate", "other_lr", "passes"):
+        value = getattr(phase, name)
+        _require(_positive(value), where, name, value, "a number above 0")
+    if phase.minutes is not None:
+        _require(_positive(phase.minutes), where, "minutes", phase.minutes, "a number above 0")
+    rows, parts = phase.batch_rows, phase.accumulate
+    _require(rows % parts == 0, where, "accumulate", parts, f"a divisor of {rows} batch_rows")
 
 
 def _positive(value: Any) -> bool:
@@ -159,8 +179,10 @@ def _phase(table: dict[str, Any]) -> Phase:
 def _sources(rows: list[dict[str, Any]], where: str) -> tuple[Source, ...]:
     sources = tuple(_record(Source, row, f"a source of {where}") for row in rows)
     for source in sources:
-        if source.kind not in ("text", "chat", "facts"):
-            raise TrainingError(f"{source.path} has kind {source.kind!r}; use text, chat or facts")
+        if source.kind not in KINDS:
+            raise TrainingError(f"{source.path} has kind {source.kind!r}; use {', '.join(KINDS)}")
+        if (source.kind == "generated") != (source.count > 0):
+            raise TrainingError(f"{source.path}: count is for generated text, and needed there")
         if not source.epochs > 0:
             raise TrainingError(f"{source.path} has epochs {source.epochs}; use a number above 0")
     return sources

@@ -1,36 +1,32 @@
-"""Turning a phase's sources into rows of ids of equal length, ready for the loop.
+"""Documents into rows of ids of equal length, ready for the loop, and rows on disk.
 
-Documents are joined end to end and cut; conversations stay whole and are packed. Both
-give the same record, so one loop trains on either.
+Documents are joined end to end and cut; conversations stay whole and are packed. Both give
+the same record, so one loop trains on either.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from chatcli.errors import TrainingError
-from chatcli.text.types import Message
-from chatcli.train.corpus import Reading, read_conversations, read_documents, read_json
-from chatcli.train.facts import Fact, fact_conversations, fact_documents, parse_fact
-from chatcli.train.heldout import HeldOut
-from chatcli.train.recipe import Phase, Source
+from chatcli.train.recipe import Phase
+from chatcli.train.sources import Document
 from chatcli.train.vocabulary import END_OF_TURN, control_id
 
-__all__ = ["Rows", "conversation_text", "make_rows", "phase_texts"]
+__all__ = ["Data", "Encoded", "Rows", "load_data", "make_data", "pack", "save_data"]
 
-Ids = NDArray[np.uint16]
+Ids = NDArray[Any]  # unsigned 16-bit, or 32-bit for a vocabulary that needs it
 Mask = NDArray[np.bool_]
-T = TypeVar("T")
+Encoded = tuple[Ids, Mask]
+VALIDATION_ROWS = 48
+OPEN_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,6 @@ class Rows:
 
     ids: Ids
     learn: Mask
-    dropped: int
 
     @property
     def tokens(self) -> int:
@@ -47,121 +42,96 @@ class Rows:
         return int(self.learn[:, 1:].sum())
 
 
-def make_rows(
-    phase: Phase, corpus: Path, tokenizer: Tokenizer, held_out: HeldOut, seed: int, reading: Reading
-) -> Rows:
-    """Read, filter, shuffle, encode and pack the sources of a phase.
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a phase trains and validates on."""
 
-    Raises TrainingError where nothing is left of them.
+    train: Rows
+    validation: Rows
+
+
+def make_data(
+    phase: Phase,
+    tokenizer: Tokenizer,
+    train: Sequence[Document],
+    validation: Sequence[Document],
+    seed: int,
+) -> Data:
+    """Encode and pack the documents of a phase.
+
+    Raises TrainingError where there are none, or too few for a row.
     """
-    texts = list(phase_texts(phase, corpus, seed, reading))
-    clean = [text for text in texts if not held_out.touches(text)]
-    if not clean:
-        raise TrainingError(f"phase {phase.name}: no usable text under {corpus}")
-    random.Random(seed).shuffle(clean)
-    encoded = _encode(tokenizer, clean, phase.kind == "sft")
-    pack = _pack_whole if phase.kind == "sft" else _join_and_cut
-    ids, learn = pack(encoded, phase.row_length + 1)
-    if not len(ids):
+    if not train:
+        raise TrainingError(f"phase {phase.name}: the sources hold no usable text")
+    sft = phase.kind == "sft"
+    kept = pack(_encode(tokenizer, validation, sft), phase.row_length, whole=sft)
+    rows = pack(_encode(tokenizer, train, sft), phase.row_length, whole=sft)
+    return divide(phase, rows, Rows(kept.ids[:VALIDATION_ROWS], kept.learn[:VALIDATION_ROWS]), seed)
+
+
+def divide(phase: Phase, rows: Rows, validation: Rows, seed: int) -> Data:
+    """Rows with some for validation: of their own, where no documents were kept for it."""
+    if not len(rows.ids):
         raise TrainingError(
             f"phase {phase.name}: the text is shorter than one row of {phase.row_length} tokens; "
             "lower row_length or add text"
         )
-    return Rows(ids, learn, len(texts) - len(clean))
+    if len(validation.ids):
+        return Data(rows, validation)
+    order = np.random.default_rng(seed).permutation(len(rows.ids))
+    count = min(VALIDATION_ROWS, len(order) // 10)
+    kept, rest = order[:count], order[count:]
+    return Data(Rows(rows.ids[rest], rows.learn[rest]), Rows(rows.ids[kept], rows.learn[kept]))
 
 
-def phase_texts(phase: Phase, corpus: Path, seed: int, reading: Reading) -> Iterator[str]:
-    """Every document of a phase as text, conversations with their control tokens spelt."""
-    for source in phase.sources:
-        # Seeded by name, so that adding a source leaves the others as they were.
-        digest = hashlib.sha256(f"{seed} {phase.name} {source.path}".encode()).digest()
-        rng = random.Random(int.from_bytes(digest[:8]))
-        yield from _source_texts(source, phase.kind, corpus, rng, reading)
-
-
-def _source_texts(
-    source: Source, kind: str, corpus: Path, rng: random.Random, reading: Reading
-) -> Iterator[str]:
-    path = corpus / source.path
-    if source.kind == "text":
-        yield from _repeat(list(read_documents(path, reading)), source.epochs, rng)
-    elif source.kind == "chat":
-        chats = list(read_conversations(path, reading))
-        yield from (conversation_text(c) for c in _repeat(chats, source.epochs, rng))
-    else:
-        facts = [fact for _, record in read_json(path, reading) if (fact := parse_fact(record))]
-        for fact in _repeat(facts, source.epochs, rng):
-            yield from _fact_texts(fact, kind, rng)
-
-
-def _fact_texts(fact: Fact, kind: str, rng: random.Random) -> Iterator[str]:
-    if kind == "pretrain":
-        yield from fact_documents(fact, rng)
-    yield from (conversation_text(c) for c in fact_conversations(fact, rng))
-
-
-def conversation_text(messages: Sequence[Message]) -> str:
-    """A conversation as its template renders it, without the document start."""
-    return "".join(f"<|{m.role}|>{m.content}{END_OF_TURN}" for m in messages)
-
-
-def _repeat(items: Sequence[T], epochs: float, rng: random.Random) -> Iterator[T]:
-    """Every item floor(epochs) times, and a drawn share of them once more."""
-    for _ in range(math.floor(epochs)):
-        yield from items
-    extra = round(len(items) * (epochs - math.floor(epochs)))
-    yield from rng.sample(items, extra)
-
-
-def _encode(
-    tokenizer: Tokenizer, texts: Iterable[str], assistant_only: bool
-) -> Iterator[tuple[Ids, Mask]]:
+def _encode(tokenizer: Tokenizer, documents: Sequence[Document], sft: bool) -> Iterator[Encoded]:
     """Ids of each text after the document start, and which of them are targets."""
     assistant = control_id(tokenizer, "<|assistant|>")
     end = control_id(tokenizer, END_OF_TURN)
-    for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=True):
+    texts = [document.text for document in documents]
+    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=True)
+    for document, encoding in zip(documents, encodings, strict=True):
         ids = np.array(encoding.ids, dtype=np.uint16)
-        yield (
-            ids,
-            _assistant_mask(ids, assistant, end)
-            if assistant_only
-            else np.ones(len(ids), dtype=np.bool_),
-        )
+        if sft and document.chat:
+            yield ids, _assistant_mask(ids, assistant, end)
+        else:
+            yield ids, np.ones(len(ids), dtype=np.bool_)
 
 
 def _assistant_mask(ids: Ids, assistant: int, end: int) -> Mask:
     """True for the tokens between <|assistant|> and its end of turn, the end included."""
-    learn = np.zeros(len(ids), dtype=np.bool_)
-    inside = False
-    for index, token in enumerate(ids):
-        learn[index] = inside
-        if token == assistant:
-            inside = True
-        elif token == end:
-            inside = False
-    return learn
+    opened = np.cumsum(ids == assistant)
+    closed = np.maximum.accumulate(np.where(ids == end, opened, 0))
+    before = np.concatenate([[0], (opened - closed)[:-1]])
+    mask: Mask = before > 0
+    return mask
 
 
-def _join_and_cut(encoded: Iterable[tuple[Ids, Mask]], width: int) -> tuple[Ids, Mask]:
-    stream = np.concatenate([ids for ids, _ in encoded])
+def pack(encoded: Iterable[Encoded], row_length: int, *, whole: bool) -> Rows:
+    """Rows of `row_length` + 1: of whole texts side by side, or of one stream cut up."""
+    ids, learn = (_pack_whole if whole else _join_and_cut)(encoded, row_length + 1)
+    return Rows(ids, learn)
+
+
+def _join_and_cut(encoded: Iterable[Encoded], width: int) -> Encoded:
+    pieces = list(encoded)
+    if not pieces:
+        return np.empty((0, width), dtype=np.uint16), np.empty((0, width), dtype=np.bool_)
     # Rows overlap by one token, so that every token but the first is a target once.
-    count = max(0, (len(stream) - 1) // (width - 1))
-    rows = (
-        np.stack([stream[i * (width - 1) :][:width] for i in range(count)])
-        if count
-        else (np.empty((0, width), dtype=np.uint16))
-    )
-    return rows, np.ones(rows.shape, dtype=np.bool_)
+    ids, learn = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    count = max(0, (len(ids) - 1) // (width - 1))
+    starts = np.arange(count)[:, None] * (width - 1) + np.arange(width)
+    return ids[starts], learn[starts]
 
 
-def _pack_whole(encoded: Iterable[tuple[Ids, Mask]], width: int) -> tuple[Ids, Mask]:
+def _pack_whole(encoded: Iterable[Encoded], width: int) -> Encoded:
     """First fit into rows, padded with the document start; longer ones are cut."""
-    rows: list[list[tuple[Ids, Mask]]] = []
+    rows: list[list[Encoded]] = []
     room: list[int] = []
     for ids, learn in encoded:
         piece = (ids[:width], learn[:width])
         # Only the newest rows are tried: older ones are nearly full, and the scan stays short.
-        start = max(0, len(rows) - 64)
+        start = max(0, len(rows) - OPEN_ROWS)
         fit = next((i for i in range(start, len(rows)) if room[i] >= len(piece[0])), None)
         if fit is None:
             rows.append([])
@@ -169,10 +139,37 @@ def _pack_whole(encoded: Iterable[tuple[Ids, Mask]], width: int) -> tuple[Ids, M
             fit = len(rows) - 1
         rows[fit].append(piece)
         room[fit] -= len(piece[0])
-    all_ids = np.zeros((len(rows), width), dtype=np.uint16)  # id 0 is the document start
+    dtype = rows[0][0][0].dtype if rows else np.dtype(np.uint16)
+    all_ids = np.zeros((len(rows), width), dtype=dtype)  # never a target, whatever id 0 is
     all_learn = np.zeros((len(rows), width), dtype=np.bool_)
     for index, row in enumerate(rows):
         length = width - room[index]
         all_ids[index, :length] = np.concatenate([ids for ids, _ in row])
         all_learn[index, :length] = np.concatenate([learn for _, learn in row])
     return all_ids, all_learn
+
+
+def save_data(path: Path, data: Data) -> None:
+    """Keep rows beside a run, so that it goes on with the same ones. Replaces whole."""
+    aside = path.with_name(path.stem + ".tmp.npz")
+    parts = {"train": data.train, "validation": data.validation}
+    arrays = {f"{name}_ids": rows.ids for name, rows in parts.items()}
+    packed = {f"{name}_learn": np.packbits(rows.learn, axis=1) for name, rows in parts.items()}
+    try:
+        np.savez_compressed(aside, **arrays, **packed)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise TrainingError(f"{path}: {error.strerror}; free some space") from error
+    aside.replace(path)
+
+
+def load_data(path: Path) -> Data:
+    """What `save_data` kept."""
+    with np.load(path) as file:
+        return Data(_unpacked(file, "train"), _unpacked(file, "validation"))
+
+
+def _unpacked(file: Any, name: str) -> Rows:
+    ids = file[f"{name}_ids"]
+    learn = np.unpackbits(file[f"{name}_learn"], axis=1, count=ids.shape[1])
+    return Rows(ids, learn.astype(np.bool_))

@@ -1,9 +1,9 @@
 """A recipe from corpus to checkpoint, step by step in one run folder.
 
-    RUN/recipe.toml  tokenizer/  <phase>/{checkpoint.pt, metrics.jsonl}  export/
+    RUN/recipe.toml  tokenizer/  <phase>/{rows.npz, checkpoint.pt, metrics.jsonl, samples.jsonl}
 
 Each step is skipped when its result is there, so a run that ended at any moment goes on
-where it was by being started again.
+where it was by being started again. Once its rows are made, it needs the corpus no more.
 """
 
 from __future__ import annotations
@@ -12,22 +12,41 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
 from chatcli.errors import TrainingError
-from chatcli.train.corpus import Reading
+from chatcli.text.tokenizer import load_tokenizer
+from chatcli.train.checkpoints import write_whole
+from chatcli.train.fresh import new_model
 from chatcli.train.heldout import HeldOut
-from chatcli.train.loop import Metric, new_model, train_phase
+from chatcli.train.loop import Training
+from chatcli.train.metrics import Hooks, Metric, Sample
 from chatcli.train.recipe import Phase, Recipe, load_recipe
-from chatcli.train.rows import make_rows, phase_texts
+from chatcli.train.rows import Data, load_data, make_data, save_data
+from chatcli.train.sources import Corpus
 from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, control_id, train_vocabulary
+from chatcli.train.writer import PROMPTS, Writer
 
-__all__ = ["Run", "open_run"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Run", "Watcher", "open_run"]
 
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """What a run tells the person who watches it, and how it asks whether to stop."""
+
+    say: Callable[[str], None]
+    report: Callable[[Metric], None]
+    show: Callable[[Sample], None]
+    cancelled: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +56,27 @@ class Run:
     recipe: Recipe
     corpus: Path
     folder: Path
-    say: Callable[[str], None]
-    report: Callable[[Metric], None]
+    watcher: Watcher
 
-    def train(self, device: torch.device) -> nn.Module:
-        """All phases in order; returns the trained model."""
+    def prepare(self) -> None:
+        """Make the tokenizer and the rows of every phase; nothing after needs the corpus."""
         tokenizer = self.tokenizer()
-        model = self._model(tokenizer)
-        held_out = HeldOut.from_files(self.corpus / path for path in self.recipe.never_train_on)
+        for index in range(len(self.recipe.phases)):
+            if not self._finished(index).exists():
+                self._data(index, tokenizer)
+
+    def train(self, accelerator: Accelerator) -> nn.Module:
+        """All phases in order; returns the trained model. Raises loop.Stopped on request."""
+        if accelerator.is_main_process:
+            self.prepare()
+        accelerator.wait_for_everyone()
+        tokenizer = self.tokenizer()
+        bos, eos = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
+        model = new_model(self.recipe.shape, bos, eos, self.recipe.seed)
+        self.watcher.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
         done = self._newest_finished(model)
-        for index, phase in enumerate(self.recipe.phases):
-            if index > done:
-                self._train(model, phase, index, tokenizer, held_out, device)
+        for index in range(done + 1, len(self.recipe.phases)):
+            self._train(model, index, tokenizer, accelerator)
         return model
 
     def tokenizer(self) -> Tokenizer:
@@ -56,79 +84,92 @@ class Run:
         folder = self.folder / "tokenizer"
         if (folder / "tokenizer_config.json").exists():
             return Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.say(f"tokenizer: {self.recipe.shape.vocab_size} tokens")
+        self.watcher.say(f"tokenizer: {self.recipe.shape.vocab_size} tokens")
         return train_vocabulary(self._sample(), self.recipe.shape.vocab_size, folder)
+
+    def phase_folder(self, index: int) -> Path:
+        """Where the phase keeps its rows, checkpoint and metrics."""
+        return self.folder / f"{index + 1}-{self.recipe.phases[index].name}"
 
     def _sample(self) -> Iterator[str]:
         """A drawn share of the tokenizer's sources, bounded."""
-        sources = Phase("tokenizer", "pretrain", self.recipe.tokenizer_sources, 1, 1, 0.0, 0.0)
-        texts = list(phase_texts(sources, self.corpus, self.recipe.seed, Reading()))
-        random.Random(self.recipe.seed).shuffle(texts)
+        corpus = self._corpus()
+        train, _ = corpus.divided(self.recipe.tokenizer_sources, "tokenizer")
+        random.Random(self.recipe.seed).shuffle(train)
         characters = 0
-        for text in texts:
-            characters += len(text)
+        for document in train:
+            characters += len(document.text)
             if characters > TOKENIZER_CHARACTERS:
                 return
-            yield text
+            yield document.text
 
-    def _model(self, tokenizer: Tokenizer) -> nn.Module:
-        bos, eos = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
-        model = new_model(self.recipe.shape, bos, eos, self.recipe.seed)
-        self.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
-        return model
+    def _corpus(self) -> Corpus:
+        if not self.corpus.is_dir():
+            raise TrainingError(f"no corpus folder at {self.corpus}; name one with --corpus")
+        corpus = Corpus(self.corpus, HeldOut([]), self.recipe.seed)
+        held_out = HeldOut.from_files(corpus.path(name) for name in self.recipe.never_train_on)
+        return Corpus(self.corpus, held_out, self.recipe.seed)
+
+    def _data(self, index: int, tokenizer: Tokenizer) -> Data:
+        """The rows of a phase, made first if they aren't there yet."""
+        kept, phase = self.phase_folder(index) / "rows.npz", self.recipe.phases[index]
+        if kept.exists():
+            return load_data(kept)
+        corpus = self._corpus()
+        train, validation = corpus.divided(phase.sources, phase.name)
+        data = make_data(phase, tokenizer, train, validation, self.recipe.seed + index)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_data(kept, data)
+        self._tell(phase, corpus, data)
+        return data
+
+    def _tell(self, phase: Phase, corpus: Corpus, data: Data) -> None:
+        bad = corpus.reading.bad
+        self.watcher.say(
+            f"{phase.name}: {data.train.tokens:,} tokens in {len(data.train.ids):,} rows of "
+            f"{phase.row_length}; {corpus.dropped} documents held out, {len(bad)} bad lines"
+        )
+        for line in bad[:5]:
+            self.watcher.say(f"  left out: {line.path.name} line {line.line}: {line.why}")
 
     def _newest_finished(self, model: nn.Module) -> int:
         """Index of the last finished phase, its weights loaded; -1 where there is none."""
         for index in reversed(range(len(self.recipe.phases))):
-            path = self._phase_folder(index) / "finished.pt"
-            if path.exists():
-                model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            if self._finished(index).exists():
+                saved = torch.load(self._finished(index), map_location="cpu", weights_only=True)
+                model.load_state_dict(saved)
                 return index
         return -1
 
+    def _finished(self, index: int) -> Path:
+        return self.phase_folder(index) / "finished.pt"
+
     def _train(
-        self,
-        model: nn.Module,
-        phase: Phase,
-        index: int,
-        tokenizer: Tokenizer,
-        held_out: HeldOut,
-        device: torch.device,
+        self, model: nn.Module, index: int, tokenizer: Tokenizer, accelerator: Accelerator
     ) -> None:
-        folder = self._phase_folder(index)
-        reading = Reading()
-        rows = make_rows(phase, self.corpus, tokenizer, held_out, self.recipe.seed + index, reading)
-        self.say(
-            f"{phase.name}: {rows.tokens:,} tokens in {len(rows.ids):,} rows of "
-            f"{phase.row_length}; {rows.dropped} documents held out, {len(reading.bad)} bad lines"
-        )
-        for bad in reading.bad[:5]:
-            self.say(f"  left out: {bad.path.name} line {bad.line}: {bad.why}")
+        folder, phase = self.phase_folder(index), self.recipe.phases[index]
         if (folder / "checkpoint.pt").exists():
-            self.say(f"{phase.name}: going on from its last checkpoint")
+            self.watcher.say(f"{phase.name}: going on from its last checkpoint")
+        model.to(accelerator.device)
+        readable = load_tokenizer(self.folder / "tokenizer")
+        hooks = Hooks(
+            report=self.watcher.report,
+            show=self.watcher.show,
+            write=Writer(model, readable, folder, PROMPTS),
+            cancelled=self.watcher.cancelled,
+        )
+        data = self._data(index, tokenizer)
         seed = self.recipe.seed + index
-        train_phase(model, phase, rows, folder, seed=seed, device=device, report=self.report)
-        aside = folder / "finished.tmp"
-        torch.save(model.state_dict(), aside)
-        aside.replace(folder / "finished.pt")
-        (folder / "checkpoint.pt").unlink()
-
-    def _phase_folder(self, index: int) -> Path:
-        return self.folder / f"{index + 1}-{self.recipe.phases[index].name}"
+        Training(model, phase, data, folder, seed=seed, accelerator=accelerator, hooks=hooks).run()
+        if accelerator.is_main_process:
+            write_whole(self._finished(index), model.state_dict())
+            (folder / "checkpoint.pt").unlink()
+        accelerator.wait_for_everyone()
 
 
-def open_run(
-    recipe: Path,
-    corpus: Path,
-    folder: Path,
-    *,
-    say: Callable[[str], None],
-    report: Callable[[Metric], None],
-) -> Run:
+def open_run(recipe: Path, corpus: Path, folder: Path, watcher: Watcher) -> Run:
     """A new run, or the one that `folder` holds. Raises TrainingError if they disagree."""
     parsed = load_recipe(recipe)
-    if not corpus.is_dir():
-        raise TrainingError(f"no corpus folder at {corpus}; name one with --corpus")
     kept, begun = folder / "recipe.toml", folder / "tokenizer" / "tokenizer_config.json"
     text = recipe.read_text(encoding="utf-8")
     if begun.exists() and kept.read_text(encoding="utf-8") != text:
@@ -137,4 +178,4 @@ def open_run(
         )
     folder.mkdir(parents=True, exist_ok=True)
     kept.write_text(text, encoding="utf-8")
-    return Run(parsed, corpus, folder, say, report)
+    return Run(parsed, corpus, folder, watcher)

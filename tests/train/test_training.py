@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,17 @@ import torch
 from chatcli.errors import TrainingError
 from chatcli.model.load import load
 from chatcli.train import loop
-from chatcli.train.corpus import Reading
+from chatcli.train.checkpoints import save
+from chatcli.train.devices import open_accelerator
 from chatcli.train.evaluate import Score, bits_per_character, evaluate, stands_alone
 from chatcli.train.export import export
 from chatcli.train.heldout import HeldOut
-from chatcli.train.loop import Metric
+from chatcli.train.loop import Stopped
+from chatcli.train.metrics import Metric, Sample, read_metrics
 from chatcli.train.muon import orthogonalise
-from chatcli.train.rows import make_rows
-from chatcli.train.run import Run, open_run
+from chatcli.train.rows import Data, load_data, make_data
+from chatcli.train.run import Run, Watcher, open_run
+from chatcli.train.sources import Corpus
 from tests.fakes import ScriptedModel
 
 RECIPE = """
@@ -76,74 +81,191 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
+def watcher(
+    metrics: list[Metric],
+    samples: list[Sample] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Watcher:
+    shown = samples if samples is not None else []
+    return Watcher(lambda line: None, metrics.append, shown.append, cancelled)
+
+
 def start(corpus: Path, name: str, metrics: list[Metric]) -> Run:
     recipe = corpus.parent / "recipe.toml"
-    folder = corpus.parent / name
-    return open_run(recipe, corpus, folder, say=lambda line: None, report=metrics.append)
+    return open_run(recipe, corpus, corpus.parent / name, watcher(metrics))
+
+
+def data(run: Run, index: int, held_out: HeldOut | None = None) -> tuple[Data, Corpus]:
+    phase = run.recipe.phases[index]
+    corpus = Corpus(run.corpus, held_out or HeldOut([]), 1)
+    train, validation = corpus.divided(phase.sources, phase.name)
+    return make_data(phase, run.tokenizer(), train, validation, 1), corpus
 
 
 def test_sft_learns_the_assistants_tokens_and_the_end_of_its_turn(corpus: Path) -> None:
     run = start(corpus, "run", [])
+    rows = data(run, 1)[0].train
     tokenizer = run.tokenizer()
-    phase = run.recipe.phases[1]
-    rows = make_rows(phase, corpus, tokenizer, HeldOut([]), 1, Reading())
     learned = tokenizer.decode(rows.ids[0][rows.learn[0]].tolist(), skip_special_tokens=False)
     assert learned == "你好！很高兴见到你。<|end|>" * learned.count("<|end|>")
     assert learned.count("<|end|>") >= 1
 
 
-def test_pretraining_rows_make_every_token_but_the_first_a_target_once(corpus: Path) -> None:
+def test_pretraining_makes_every_token_of_a_row_a_target(corpus: Path) -> None:
     run = start(corpus, "run", [])
-    rows = make_rows(run.recipe.phases[0], corpus, run.tokenizer(), HeldOut([]), 1, Reading())
-    assert rows.ids.shape[1] == 17
-    assert all((a[-1] == b[0]) for a, b in zip(rows.ids, rows.ids[1:], strict=False))
-    assert rows.tokens == len(rows.ids) * 16
+    made = data(run, 0)[0]
+    assert made.train.ids.shape[1] == 17
+    assert made.train.tokens == len(made.train.ids) * 16
+    assert 0 < len(made.validation.ids) <= len(made.train.ids) // 9
 
 
 def test_documents_with_held_out_text_are_dropped_and_counted(corpus: Path) -> None:
     run = start(corpus, "run", [])
-    held = HeldOut(["The hill number 3 is high."])
-    rows = make_rows(run.recipe.phases[0], corpus, run.tokenizer(), held, 1, Reading())
-    assert rows.dropped == 8
+    made, read = data(run, 0, HeldOut(["The hill number 3 is high."]))
+    assert read.dropped == 8
+    text = run.tokenizer().decode(made.train.ids.flatten().tolist())
+    assert "number 3 is" not in text
+    assert "number 4 is" in text
 
 
-def test_an_interrupted_run_goes_on_to_the_same_losses(
-    corpus: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_text_kept_for_validation_is_trained_on_in_none_of_its_repetitions(
+    corpus: Path,
 ) -> None:
-    monkeypatch.setattr(loop, "LOG_EVERY", 2)
-    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
-    whole: list[Metric] = []
-    model = start(corpus, "whole", whole).train(torch.device("cpu"))
+    texts = [f"这是第{n}个故事，说的是山和河。" for n in range(600)]
+    (corpus / "text.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    run = start(corpus, "run", [])
+    phase = run.recipe.phases[0]
+    train, validation = Corpus(corpus, HeldOut([]), 1).divided(phase.sources, phase.name)
+    kept = {document.text for document in validation}
+    assert 0 < len(kept) < 20
+    assert len(train) == 8 * (600 - len(kept))
+    assert kept.isdisjoint(document.text for document in train)
+
+
+def test_rows_come_back_from_disk_as_they_were(corpus: Path) -> None:
+    run = start(corpus, "run", [])
+    run.prepare()
+    made, read = data(run, 1)[0], load_data(run.phase_folder(1) / "rows.npz")
+    again, _ = data(run, 1)
+    np.testing.assert_array_equal(made.train.ids, again.train.ids)
+    assert read.train.ids.dtype == np.uint16
+    assert read.train.learn.dtype == np.bool_
+    assert read.train.tokens + read.validation.tokens == made.train.tokens + made.validation.tokens
+
+
+def test_a_prepared_run_needs_its_corpus_no_more(corpus: Path) -> None:
+    start(corpus, "run", []).prepare()
+    shutil.rmtree(corpus)
+    metrics: list[Metric] = []
+    start(corpus, "run", metrics).train(open_accelerator("cpu"))
+    assert {metric.phase for metric in metrics} == {"pre", "sft"}
+
+
+def broken_at(corpus: Path, step: int) -> tuple[list[Metric], torch.nn.Module]:
+    """The points and the model of a run whose process dies at a step of its first phase."""
 
     class PulledPlug(Exception):
         pass
 
-    def pull(metric: Metric) -> None:
-        if metric.phase == "pre" and metric.step == 4:
-            raise PulledPlug
+    asked = 0
 
-    broken = start(corpus, "broken", [])
-    shutil.copytree(corpus.parent / "whole" / "tokenizer", corpus.parent / "broken" / "tokenizer")
-    cut = Run(broken.recipe, corpus, broken.folder, broken.say, pull)
+    def pull() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == step:
+            raise PulledPlug
+        return False
+
+    recipe, folder = corpus.parent / "recipe.toml", corpus.parent / f"broken-{step}"
     with pytest.raises(PulledPlug):
-        cut.train(torch.device("cpu"))
-    rest: list[Metric] = []
-    resumed = Run(broken.recipe, corpus, broken.folder, broken.say, rest.append)
-    again = resumed.train(torch.device("cpu"))
-    after = [m for m in whole if m.phase == "sft" or m.step > 3]
-    assert [(m.phase, m.step) for m in rest] == [(m.phase, m.step) for m in after]
-    np.testing.assert_allclose([m.loss for m in rest[1:]], [m.loss for m in after[1:]], rtol=1e-4)
+        open_run(recipe, corpus, folder, watcher([], None, pull)).train(open_accelerator("cpu"))
+    metrics: list[Metric] = []
+    model = open_run(recipe, corpus, folder, watcher(metrics)).train(open_accelerator("cpu"))
+    return metrics, model
+
+
+@pytest.mark.parametrize("step", [1, 7, 12])
+def test_a_killed_run_goes_on_to_the_same_losses(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(loop, "POINTS", 10)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    whole: list[Metric] = []
+    model = start(corpus, "whole", whole).train(open_accelerator("cpu"))
+    rest, again = broken_at(corpus, step)
+    expected = {(m.phase, m.step): m for m in whole}
+    assert {(m.phase, m.step) for m in rest} <= set(expected)
+    assert [m.phase for m in rest].count("sft") == [m.phase for m in whole].count("sft")
+    for metric in rest:
+        point = expected[metric.phase, metric.step]
+        assert metric.loss == pytest.approx(point.loss, rel=1e-4)
+        validated, expected_loss = metric.validation_loss, point.validation_loss
+        assert (validated is None) == (expected_loss is None)
+        assert (validated or 0.0) == pytest.approx(expected_loss or 0.0, rel=1e-4)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-4, atol=1e-5)
-    lines = (broken.folder / "1-pre" / "metrics.jsonl").read_text().splitlines()
-    steps = [json.loads(line)["step"] for line in lines]
-    assert steps == sorted(set(steps))
+    folder = corpus.parent / f"broken-{step}" / "1-pre"
+    steps = [row["step"] for row in read_metrics(folder / "metrics.jsonl")]
+    assert steps == [m.step for m in whole if m.phase == "pre"]
+
+
+def test_a_stopped_run_has_saved_its_last_step(corpus: Path) -> None:
+    asked = iter([False, False, True])
+    recipe, folder = corpus.parent / "recipe.toml", corpus.parent / "stopped"
+    run = open_run(recipe, corpus, folder, watcher([], None, lambda: next(asked)))
+    with pytest.raises(Stopped):
+        run.train(open_accelerator("cpu"))
+    saved = torch.load(run.phase_folder(0) / "checkpoint.pt", weights_only=True)
+    assert saved["progress"]["step"] == 3
+
+
+def test_a_phase_in_minutes_plans_its_steps_by_the_speed_it_has(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "MEASURED_STEPS", range(1, 3))
+    recipe = corpus.parent / "recipe.toml"
+    text = RECIPE.replace("row_length = 16", "row_length = 16\nminutes = 0.01")
+    recipe.write_text(text, encoding="utf-8")
+    metrics: list[Metric] = []
+    start(corpus, "run", metrics).train(open_accelerator("cpu"))
+    last = [metric for metric in metrics if metric.phase == "pre"][-1]
+    assert last.step == last.steps
+    assert last.learning_rate < 0.02
+
+
+def test_samples_of_the_text_are_kept_beside_the_metrics(corpus: Path) -> None:
+    samples: list[Sample] = []
+    run = open_run(
+        corpus.parent / "recipe.toml", corpus, corpus.parent / "run", watcher([], samples)
+    )
+    run.train(open_accelerator("cpu"))
+    assert [sample.phase for sample in samples] == ["pre", "sft"]
+    kept = read_metrics(run.phase_folder(0) / "samples.jsonl")
+    assert kept == [asdict(samples[0])]
+
+
+def test_a_full_disk_leaves_the_checkpoint_from_before(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    model = torch.nn.Linear(2, 2)
+    save(path, model, [], loop.Progress(3, step=1))
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(TrainingError, match="No space left on device.*stays"):
+        save(path, model, [], loop.Progress(3, step=2))
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_a_finished_run_exports_a_checkpoint_that_loads_and_talks(corpus: Path) -> None:
     metrics: list[Metric] = []
     run = start(corpus, "run", metrics)
-    model = run.train(torch.device("cpu"))
+    model = run.train(open_accelerator("cpu"))
     first, *_, last = [metric for metric in metrics if metric.phase == "pre"]
     assert last.loss < first.loss
     out = corpus.parent / "out"
@@ -190,16 +312,16 @@ def test_a_vocabulary_larger_than_the_text_gives_is_refused(corpus: Path) -> Non
 def test_a_loss_that_is_no_number_ends_the_run(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     recipe = corpus.parent / "recipe.toml"
     recipe.write_text(RECIPE.replace("matrix_lr = 0.02", "matrix_lr = 1e30"), encoding="utf-8")
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        start(corpus, "run", []).train(torch.device("cpu"))
+        start(corpus, "run", []).train(open_accelerator("cpu"))
 
 
 def test_muon_makes_singular_values_nearly_one() -> None:
     torch.manual_seed(0)
-    for shape in ((48, 16), (16, 48)):
+    for shape in ((3, 16, 48), (1, 24, 40)):
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
         assert values.min() > 0.5
         assert values.max() < 1.3

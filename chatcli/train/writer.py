@@ -1,0 +1,55 @@
+"""Samples while a model trains: it continues a prompt, as `chatcli complete` would."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from chatcli.engine.stream import complete
+from chatcli.model.sizes import ModelSizes
+from chatcli.model.transformers import AdapterModel
+from chatcli.model.types import Checkpoint
+from chatcli.sampling.types import SamplingConfig
+from chatcli.text.types import Tokenizer
+
+__all__ = ["PROMPTS", "Writer"]
+
+PROMPTS = ("世界上最高的山", "Once upon a time", "早上，", "The capital of Japan is")
+SAMPLE_TOKENS = 40
+SETTINGS = SamplingConfig(temperature=0.8, top_k=40, top_p=0.95, seed=1)
+
+
+class Writer:
+    """Calls give (prompt, continuation), the prompts in turn."""
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Tokenizer, folder: Path, prompts: tuple[str, ...]
+    ) -> None:
+        module: Any = model
+        sizes = ModelSizes.from_json(module.config.to_dict())
+        device = next(model.parameters()).device
+        checkpoint = Checkpoint(
+            name="the model in training",
+            path=folder,
+            architecture=str(module.config.model_type),
+            engine="transformers",
+            n_layer=sizes.n_layer or 0,
+            n_head=sizes.n_head or 0,
+            d_model=sizes.d_model or 0,
+            vocab_size=int(module.get_input_embeddings().weight.shape[0]),
+            context_length=sizes.context_length or SAMPLE_TOKENS * 4,
+            parameters=sum(weight.numel() for weight in model.parameters()),
+            dtype="float32",
+            device=str(device),
+            digest="",
+        )
+        self._model = AdapterModel(checkpoint, tokenizer, module, device)
+        self._prompts = cycle(prompts)
+
+    def __call__(self) -> tuple[str, str]:
+        prompt = next(self._prompts)
+        chunks = complete(self._model, prompt, SETTINGS, max_tokens=SAMPLE_TOKENS, top=0)
+        return prompt, "".join(chunk.text for chunk in chunks)
