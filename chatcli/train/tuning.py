@@ -171,7 +171,7 @@ def _with_lora(module: Any, lora: LoraSettings, folder: Path) -> Any:
             f"{', '.join(linear)}"
         ) from error
     # An adapter says where its base lies, wherever it is loaded from.
-    settings.base_model_name_or_path = str(folder.resolve())
+    model.peft_config["default"].base_model_name_or_path = str(folder.resolve())
     return model
 
 

@@ -6,7 +6,6 @@ trained on what it will see. Reading files and packing rows are left to others.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -101,7 +100,7 @@ def _split(
         # The prompt opens what the history hasn't, such as `<think>`: the text goes on there.
         shared = (n for n in range(len(content), 0, -1) if opened.endswith(content[:n]))
         rest = content[next(shared, 0) :]
-        return rest, whole[len(os.path.commonprefix([opened, whole])) :].rpartition(rest)[2]
+        return rest, whole.rpartition(rest)[2] if rest else whole
     written = whole[len(opened) :]
     for spelled in (content, content.strip()):
         lead, found, closing = written.partition(spelled) if spelled else ("", "", written)
@@ -139,8 +138,8 @@ def _refusal(
     others = [message for message in messages[: index + 1] if message.role != "system"]
     if systems and _renders(tokenizer, others):
         return TrainingError(
-            f"message {systems[0] + 1} is a system message, which the model's chat template doesn't "
-            f"take ({error}): put its text into the first user message"
+            f"message {systems[0] + 1} is a system message, which the model's chat template "
+            f"doesn't take ({error}): put its text into the first user message"
         )
     return TrainingError(f"messages 1 to {index + 1} don't go through the chat template: {error}")
 
