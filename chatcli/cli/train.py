@@ -1,7 +1,8 @@
-"""`chatcli train`: a checkpoint from text, by a recipe, and the questions it is asked."""
+"""`chatcli train`: a checkpoint from text, in three steps or by a recipe, and its scores."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,13 @@ from chatcli.cli.groups import SectionedCommand, command_app, grouped
 from chatcli.cli.options import ModelFlags, load_model
 
 if TYPE_CHECKING:
-    from chatcli.train.loop import Metric
     from chatcli.ui.environment import Environment
 
-__all__ = ["app"]
+__all__ = ["app", "leads"]
 
 app = command_app()
+
+INTERRUPTED = 130
 
 
 @app.callback()
@@ -24,43 +26,62 @@ def _root() -> None:
     """Make a checkpoint from text of your own: tokenizer, pretraining, chat fine-tuning."""
 
 
+def leads() -> bool:
+    """Whether this is the process that speaks, of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @app.command(cls=SectionedCommand)
 @grouped
 def run(
     ctx: Context,
     corpus: Annotated[Path, Option(metavar="FOLDER", help="Where the recipe's files are.")],
-    run: Annotated[
-        Path, Option(metavar="FOLDER", help="Work here; start again with the same to go on.")
-    ],
-    out: Annotated[Path, Option(metavar="FOLDER", help="Write the finished checkpoint here.")],
+    run: Annotated[Path, Option(metavar="FOLDER", help="Work here; it can be gone on with.")],
+    out: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Write the finished checkpoint here.")
+    ] = None,
     recipe: Annotated[
         Path | None,
         Option(metavar="FILE", help="A recipe; by default the built-in checkpoint's own."),
     ] = None,
+    prepare: Annotated[
+        bool, Option("--prepare", help="Only make the tokenizer and the rows, to train later.")
+    ] = False,
+    resume: Annotated[
+        bool, Option("--resume", help="Go on with the run that the folder holds.")
+    ] = False,
     device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
 ) -> int:
     """Run a recipe from corpus to checkpoint; stopped at any moment, it can go on."""
-    from chatcli.model.device import pick_device
+    from chatcli.errors import UsageError
+    from chatcli.train.devices import open_accelerator
     from chatcli.train.export import check_out, export
+    from chatcli.train.loop import Stopped
     from chatcli.train.memory import keep_freed_memory
-    from chatcli.train.recipe import BUILTIN_RECIPE
+    from chatcli.train.recipe import BUILTIN_RECIPE, load_recipe
     from chatcli.train.run import open_run
+    from chatcli.ui.training import TrainingView
 
     env: Environment = ctx.obj
-
-    def report(metric: Metric) -> None:
-        env.say(_progress(metric))
-
-    check_out(out)
-    keep_freed_memory()
-    training = open_run(recipe or BUILTIN_RECIPE, corpus, run, say=env.say, report=report)
-    try:
-        model = training.train(pick_device(device))
-    except KeyboardInterrupt:
-        env.say(f"stopped; the same command goes on from the last checkpoint in {run}")
-        raise
-    export(model, training.recipe, run, out)
-    env.say(f"wrote {out}; talk to it: chatcli chat -m {out}")
+    if out is None and not prepare:
+        raise UsageError("name the folder to write with --out, or only --prepare the run")
+    if out is not None:
+        check_out(out)
+    plan = load_recipe(recipe or BUILTIN_RECIPE)
+    with TrainingView(env, leads=leads()) as view:
+        training = open_run(plan, corpus, run, view.watcher, resume=resume)
+        if prepare or out is None:
+            training.prepare()
+            return 0
+        keep_freed_memory()
+        try:
+            model = training.train(open_accelerator(device))
+        except Stopped:
+            env.say(f"stopped and saved; the same command with --resume goes on from {run}")
+            return INTERRUPTED
+    if leads():
+        export(model, plan, run, out)
+        env.say(f"wrote {out}; talk to it: chatcli chat -m {out}")
     return 0
 
 
@@ -85,13 +106,3 @@ def evaluate(
             value = f"{score.value:6.3f}  ({score.count:,} characters)"
         env.write(f"{score.name:28} {value}\n")
     return 0
-
-
-def _progress(metric: Metric) -> str:
-    left = (metric.steps - metric.step) * metric.seconds / max(metric.step, 1)
-    validation = metric.validation_loss
-    shown = "" if validation is None else f"validation {validation:.3f}  "
-    return (
-        f"{metric.phase} {metric.step}/{metric.steps}  loss {metric.loss:.3f}  {shown}"
-        f"{metric.tokens_per_second:,.0f} tok/s  {left / 60:.0f} min left"
-    )

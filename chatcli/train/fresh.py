@@ -1,13 +1,16 @@
-"""A new model: transformers' own Qwen3 class, with random weights."""
+"""The model to pretrain: transformers' own Qwen3 class, new or from a checkpoint of one."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from chatcli.errors import TrainingError
 from chatcli.train.recipe import Shape
 
-__all__ = ["new_model"]
+__all__ = ["new_model", "read_model"]
 
 
 def new_model(shape: Shape, bos: int, eos: int, seed: int) -> nn.Module:
@@ -31,4 +34,18 @@ def new_model(shape: Shape, bos: int, eos: int, seed: int) -> nn.Module:
         use_cache=False,
     )
     model: nn.Module = Qwen3ForCausalLM(config)
+    return model
+
+
+def read_model(folder: Path) -> nn.Module:
+    """The model of a checkpoint folder in float32. Raises TrainingError where it has none."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{folder} holds no model to start from: {reason}") from error
     return model

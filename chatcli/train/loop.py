@@ -22,7 +22,7 @@ from chatcli.train.metrics import Hooks, Log, Metric, Sample
 from chatcli.train.objective import Objective
 from chatcli.train.optimizers import make_optimizers, schedule, set_rate
 from chatcli.train.recipe import Phase
-from chatcli.train.rows import Data
+from chatcli.train.rows import Data, Rows
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -168,7 +168,7 @@ class Training:
             progress.steps,
             progress.tokens,
             loss / max(progress.loss_tokens, 1),
-            self._validate() if validate else None,
+            self.validate(self._data.validation) if validate else None,
             float(self._optimizers[0].param_groups[0]["lr"]),
             round(progress.seconds, 1),
             round((progress.tokens - self._before[1]) / seconds, 1),
@@ -181,8 +181,8 @@ class Training:
             self._hooks.report(metric)
 
     @torch.no_grad()
-    def _validate(self) -> float | None:
-        rows = self._data.validation
+    def validate(self, rows: Rows) -> float | None:
+        """Mean loss of `rows` in nats a token; None where they have no target."""
         if not rows.tokens:
             return None
         self._model.eval()

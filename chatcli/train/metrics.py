@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Hooks", "Log", "Metric", "Sample", "read_metrics"]
 
@@ -69,9 +70,9 @@ class Log:
             file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
 
 
-def read_metrics(path: Path) -> list[dict[str, object]]:
+def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a log; a last line that was cut short is left out."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             rows.append(json.loads(line))

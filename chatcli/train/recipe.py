@@ -13,22 +13,32 @@ from typing import Any, TypeVar
 
 from chatcli.errors import TrainingError
 
-__all__ = ["BUILTIN_RECIPE", "Phase", "Recipe", "Shape", "Source", "check_phase", "load_recipe"]
+__all__ = [
+    "BUILTIN_RECIPE",
+    "Phase",
+    "Recipe",
+    "Shape",
+    "Source",
+    "check_phase",
+    "check_recipe",
+    "load_recipe",
+]
 
 BUILTIN_RECIPE = Path(__file__).with_name("builtin.toml")
 SMALLEST_VOCABULARY = 261
 LARGEST_VOCABULARY = 65_536  # ids are kept as 16-bit numbers
-KINDS = ("text", "chat", "facts", "generated")
+KINDS = ("text", "chat", "any", "facts", "generated")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file of the corpus, and how often it is seen.
 
-    `kind` is "text" (documents), "chat" (conversations), "facts" (banks to expand) or
-    "generated" (`count` conversations by the generator that `path` names). `epochs` may be a
-    fraction, then that share of the documents is taken, once. A path is relative to the
-    corpus folder; `banks/…` and `questions/…` name files that come with chatcli.
+    `kind` is "text" (documents), "chat" (conversations), "any" (a file or a folder of either,
+    told apart line by line), "facts" (banks to expand) or "generated" (`count` conversations
+    by the generator that `path` names). `epochs` may be a fraction, then that share of the
+    documents is taken, once. A path is relative to the corpus folder; `banks/…` and
+    `questions/…` name files that come with chatcli.
     """
 
     path: str
@@ -82,13 +92,19 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole recipe; `never_train_on` lists evaluation files whose text is kept out."""
+    """A whole recipe; `never_train_on` lists evaluation files whose text is kept out.
+
+    The tokenizer is trained on `tokenizer_sources`, or is the folder `tokenizer`'s. Weights
+    begin at random, or with those of the checkpoint folder `start`, whose shape they then have.
+    """
 
     name: str
     seed: int
     shape: Shape
-    tokenizer_sources: tuple[Source, ...]
     phases: tuple[Phase, ...]
+    tokenizer_sources: tuple[Source, ...] = ()
+    tokenizer: str = ""
+    start: str = ""
     never_train_on: tuple[str, ...] = ()
 
 
@@ -113,12 +129,19 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     parts["phases"] = tuple(_phase(phase) for phase in parts.pop("phases", []))
     parts["never_train_on"] = tuple(parts.pop("never_train_on", []))
     recipe = _record(Recipe, parts, "the top level")
+    check_recipe(recipe)
+    return recipe
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises TrainingError for what no recipe can have."""
     if not recipe.phases:
         raise TrainingError("it has no [[phases]]; add at least one of kind pretrain")
+    if bool(recipe.tokenizer_sources) == bool(recipe.tokenizer):
+        raise TrainingError("it needs tokenizer_sources, or a tokenizer's folder, and not both")
     _check_shape(recipe.shape)
     for phase in recipe.phases:
         _check_phase(phase, recipe.shape)
-    return recipe
 
 
 def _check_shape(shape: Shape) -> None:

@@ -152,11 +152,15 @@ def _pack_whole(encoded: Iterable[Encoded], width: int) -> Encoded:
 def save_data(path: Path, data: Data) -> None:
     """Keep rows beside a run, so that it goes on with the same ones. Replaces whole."""
     aside = path.with_name(path.stem + ".tmp.npz")
-    parts = {"train": data.train, "validation": data.validation}
-    arrays = {f"{name}_ids": rows.ids for name, rows in parts.items()}
-    packed = {f"{name}_learn": np.packbits(rows.learn, axis=1) for name, rows in parts.items()}
+    train, validation = data.train, data.validation
     try:
-        np.savez_compressed(aside, **arrays, **packed)
+        np.savez_compressed(
+            aside,
+            train_ids=train.ids,
+            train_learn=np.packbits(train.learn, axis=1),
+            validation_ids=validation.ids,
+            validation_learn=np.packbits(validation.learn, axis=1),
+        )
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise TrainingError(f"{path}: {error.strerror}; free some space") from error

@@ -1,6 +1,6 @@
 """A recipe from corpus to checkpoint, step by step in one run folder.
 
-    RUN/recipe.toml  tokenizer/  <phase>/{rows.npz, checkpoint.pt, metrics.jsonl, samples.jsonl}
+    RUN/config.json  tokenizer/  <phase>/{rows.npz, checkpoint.pt, metrics.jsonl, samples.jsonl}
 
 Each step is skipped when its result is there, so a run that ended at any moment goes on
 where it was by being started again. Once its rows are made, it needs the corpus no more.
@@ -8,11 +8,13 @@ where it was by being started again. Once its rows are made, it needs the corpus
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer
@@ -21,11 +23,11 @@ from torch import nn
 from chatcli.errors import TrainingError
 from chatcli.text.tokenizer import load_tokenizer
 from chatcli.train.checkpoints import write_whole
-from chatcli.train.fresh import new_model
+from chatcli.train.fresh import new_model, read_model
 from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, Metric, Sample
-from chatcli.train.recipe import Phase, Recipe, load_recipe
+from chatcli.train.recipe import Phase, Recipe
 from chatcli.train.rows import Data, load_data, make_data, save_data
 from chatcli.train.sources import Corpus
 from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, control_id, train_vocabulary
@@ -34,8 +36,9 @@ from chatcli.train.writer import PROMPTS, Writer
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Run", "Watcher", "open_run"]
+__all__ = ["TOKENIZER_FILES", "Run", "Watcher", "begin", "open_run"]
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
 
@@ -71,8 +74,7 @@ class Run:
             self.prepare()
         accelerator.wait_for_everyone()
         tokenizer = self.tokenizer()
-        bos, eos = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
-        model = new_model(self.recipe.shape, bos, eos, self.recipe.seed)
+        model = self._new_model(tokenizer)
         self.watcher.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
         done = self._newest_finished(model)
         for index in range(done + 1, len(self.recipe.phases)):
@@ -84,8 +86,26 @@ class Run:
         folder = self.folder / "tokenizer"
         if (folder / "tokenizer_config.json").exists():
             return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if self.recipe.tokenizer:
+            return self._copied(Path(self.recipe.tokenizer), folder)
         self.watcher.say(f"tokenizer: {self.recipe.shape.vocab_size} tokens")
         return train_vocabulary(self._sample(), self.recipe.shape.vocab_size, folder)
+
+    def _copied(self, source: Path, folder: Path) -> Tokenizer:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in TOKENIZER_FILES:
+            if not (source / name).is_file():
+                raise TrainingError(
+                    f"{source} has no {name}; make a tokenizer with `chatcli train tokenizer`"
+                )
+            shutil.copy(source / name, folder / name)
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+    def _new_model(self, tokenizer: Tokenizer) -> nn.Module:
+        if self.recipe.start:
+            return read_model(Path(self.recipe.start))
+        bos, eos = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
+        return new_model(self.recipe.shape, bos, eos, self.recipe.seed)
 
     def phase_folder(self, index: int) -> Path:
         """Where the phase keeps its rows, checkpoint and metrics."""
@@ -124,13 +144,12 @@ class Run:
         return data
 
     def _tell(self, phase: Phase, corpus: Corpus, data: Data) -> None:
-        bad = corpus.reading.bad
         self.watcher.say(
             f"{phase.name}: {data.train.tokens:,} tokens in {len(data.train.ids):,} rows of "
-            f"{phase.row_length}; {corpus.dropped} documents held out, {len(bad)} bad lines"
+            f"{phase.row_length}; {corpus.dropped:,} documents with held-out text dropped"
         )
-        for line in bad[:5]:
-            self.watcher.say(f"  left out: {line.path.name} line {line.line}: {line.why}")
+        for line in corpus.reading.summary():
+            self.watcher.say(line)
 
     def _newest_finished(self, model: nn.Module) -> int:
         """Index of the last finished phase, its weights loaded; -1 where there is none."""
@@ -167,15 +186,36 @@ class Run:
         accelerator.wait_for_everyone()
 
 
-def open_run(recipe: Path, corpus: Path, folder: Path, watcher: Watcher) -> Run:
-    """A new run, or the one that `folder` holds. Raises TrainingError if they disagree."""
-    parsed = load_recipe(recipe)
-    kept, begun = folder / "recipe.toml", folder / "tokenizer" / "tokenizer_config.json"
-    text = recipe.read_text(encoding="utf-8")
-    if begun.exists() and kept.read_text(encoding="utf-8") != text:
-        raise TrainingError(
-            f"{folder} holds a run of another recipe; name another folder with --run"
-        )
+def open_run(
+    recipe: Recipe, corpus: Path, folder: Path, watcher: Watcher, *, resume: bool = False
+) -> Run:
+    """A new run, or with `resume` the one that `folder` holds, if it does.
+
+    Raises TrainingError where `folder` holds a run that isn't to be resumed, or another one.
+    """
+    begin(folder, {"recipe": asdict(recipe), "corpus": str(corpus)}, resume=resume)
+    return Run(recipe, corpus, folder, watcher)
+
+
+def begin(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
+    """Make a run folder with its config.json, or check that it is of this run."""
+    path = folder / "config.json"
+    config = json.loads(json.dumps(config))
+    if path.exists():
+        if not resume:
+            raise TrainingError(
+                f"{folder} holds a run: add --resume to go on with it, or name another folder"
+            )
+        if _changed(json.loads(path.read_text(encoding="utf-8")), config, folder):
+            raise TrainingError(
+                f"{folder} holds a run with other settings; name another folder with --run"
+            )
     folder.mkdir(parents=True, exist_ok=True)
-    kept.write_text(text, encoding="utf-8")
-    return Run(parsed, corpus, folder, watcher)
+    text = json.dumps(config, ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _changed(kept: dict[str, Any], config: dict[str, Any], folder: Path) -> bool:
+    """Whether something was made with other settings; before that they may be mended."""
+    made = any(folder.glob("tokenizer/tokenizer_config.json")) or any(folder.glob("*/rows.npz"))
+    return made and {**kept, "corpus": ""} != {**config, "corpus": ""}

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from chatcli.text.types import Message
-from chatcli.train.corpus import Reading, read_conversations, read_documents, read_json
+from chatcli.train.corpus import (
+    Reading,
+    read_any,
+    read_conversations,
+    read_documents,
+    read_json,
+)
 from chatcli.train.facts import Fact, fact_conversations, fact_documents, parse_fact
 from chatcli.train.generate import generate
 from chatcli.train.heldout import HeldOut
@@ -61,7 +67,7 @@ class Corpus:
         train: list[Document] = []
         validation: set[Document] = set()
         for source in sources:
-            kept = source.kind in ("text", "chat")
+            kept = source.kind in ("text", "chat", "any")
             for document in self._clean(source, where):
                 if kept and _for_validation(document):
                     validation.add(document)
@@ -90,6 +96,10 @@ class Corpus:
         elif source.kind == "text":
             texts = list(read_documents(self.path(source.path), self.reading))
             yield from (Document(text) for text in _repeat(texts, source.epochs, rng))
+        elif source.kind == "any":
+            mixed = list(read_any(self.path(source.path), self.reading))
+            for each in _repeat(mixed, source.epochs, rng):
+                yield Document(each) if isinstance(each, str) else _chat(each)
         elif source.kind == "chat":
             read = list(read_conversations(self.path(source.path), self.reading))
             yield from (_chat(chat) for chat in _repeat(read, source.epochs, rng))

@@ -53,7 +53,7 @@ def encode_conversation(
             continue
         try:
             prompt = _prompt(tokenizer, messages[:index], pieces[-1].ids)
-            reply = _reply(tokenizer, messages[:index], message.content)
+            reply = _reply(tokenizer, messages[:index], message.content, prompt)
         except TemplateError as error:
             raise _refusal(tokenizer, messages, index, error) from error
         held = len(pieces[-1].ids)
@@ -75,15 +75,18 @@ def _prompt(
     return next_prompt(tokenizer, before, so_far if taken_in_turns else ())
 
 
-def _reply(tokenizer: CheckpointTokenizer, before: Sequence[Message], content: str) -> list[int]:
+def _reply(
+    tokenizer: CheckpointTokenizer, before: Sequence[Message], content: str, prompt: list[int]
+) -> list[int]:
     """The ids of a reply after the prompt for it, the end of the turn included."""
     opened = tokenizer.render_chat(before)
     _check_system(before, opened)
     said = [*before, Message("assistant", content)]
     whole = tokenizer.render_chat(said, add_generation_prompt=False)
     text, closing = _split(tokenizer, opened, whole, content)
-    prompt = tokenizer.encode_chat(before)
     both = tokenizer.encode_chat(before, prefill=text)
+    if both[: len(prompt)] != prompt:
+        prompt = tokenizer.encode_chat(before)  # without the earlier replies' own ids
     joined = both[: len(prompt)] == prompt
     return [*(both[len(prompt) :] if joined else tokenizer.encode(text)), _end(tokenizer, closing)]
 

@@ -15,7 +15,7 @@ import torch
 from chatcli.errors import TrainingError
 from chatcli.model.load import load
 from chatcli.train import loop
-from chatcli.train.checkpoints import save
+from chatcli.train.checkpoints import Progress, save
 from chatcli.train.devices import open_accelerator
 from chatcli.train.evaluate import Score, bits_per_character, evaluate, stands_alone
 from chatcli.train.export import export
@@ -23,6 +23,7 @@ from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Stopped
 from chatcli.train.metrics import Metric, Sample, read_metrics
 from chatcli.train.muon import orthogonalise
+from chatcli.train.recipe import load_recipe
 from chatcli.train.rows import Data, load_data, make_data
 from chatcli.train.run import Run, Watcher, open_run
 from chatcli.train.sources import Corpus
@@ -92,7 +93,9 @@ def watcher(
 
 def start(corpus: Path, name: str, metrics: list[Metric]) -> Run:
     recipe = corpus.parent / "recipe.toml"
-    return open_run(recipe, corpus, corpus.parent / name, watcher(metrics))
+    return open_run(
+        load_recipe(recipe), corpus, corpus.parent / name, watcher(metrics), resume=True
+    )
 
 
 def data(run: Run, index: int, held_out: HeldOut | None = None) -> tuple[Data, Corpus]:
@@ -178,9 +181,12 @@ def broken_at(corpus: Path, step: int) -> tuple[list[Metric], torch.nn.Module]:
 
     recipe, folder = corpus.parent / "recipe.toml", corpus.parent / f"broken-{step}"
     with pytest.raises(PulledPlug):
-        open_run(recipe, corpus, folder, watcher([], None, pull)).train(open_accelerator("cpu"))
+        open_run(load_recipe(recipe), corpus, folder, watcher([], None, pull)).train(
+            open_accelerator("cpu")
+        )
     metrics: list[Metric] = []
-    model = open_run(recipe, corpus, folder, watcher(metrics)).train(open_accelerator("cpu"))
+    resumed = open_run(load_recipe(recipe), corpus, folder, watcher(metrics), resume=True)
+    model = resumed.train(open_accelerator("cpu"))
     return metrics, model
 
 
@@ -212,7 +218,7 @@ def test_a_killed_run_goes_on_to_the_same_losses(
 def test_a_stopped_run_has_saved_its_last_step(corpus: Path) -> None:
     asked = iter([False, False, True])
     recipe, folder = corpus.parent / "recipe.toml", corpus.parent / "stopped"
-    run = open_run(recipe, corpus, folder, watcher([], None, lambda: next(asked)))
+    run = open_run(load_recipe(recipe), corpus, folder, watcher([], None, lambda: next(asked)))
     with pytest.raises(Stopped):
         run.train(open_accelerator("cpu"))
     saved = torch.load(run.phase_folder(0) / "checkpoint.pt", weights_only=True)
@@ -236,7 +242,10 @@ def test_a_phase_in_minutes_plans_its_steps_by_the_speed_it_has(
 def test_samples_of_the_text_are_kept_beside_the_metrics(corpus: Path) -> None:
     samples: list[Sample] = []
     run = open_run(
-        corpus.parent / "recipe.toml", corpus, corpus.parent / "run", watcher([], samples)
+        load_recipe(corpus.parent / "recipe.toml"),
+        corpus,
+        corpus.parent / "run",
+        watcher([], samples),
     )
     run.train(open_accelerator("cpu"))
     assert [sample.phase for sample in samples] == ["pre", "sft"]
@@ -249,15 +258,15 @@ def test_a_full_disk_leaves_the_checkpoint_from_before(
 ) -> None:
     path = tmp_path / "checkpoint.pt"
     model = torch.nn.Linear(2, 2)
-    save(path, model, [], loop.Progress(3, step=1))
+    save(path, model, [], Progress(3, step=1))
     before = path.read_bytes()
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(TrainingError, match="No space left on device.*stays"):
-        save(path, model, [], loop.Progress(3, step=2))
+    with pytest.raises(TrainingError, match=r"No space left on device.*stays"):
+        save(path, model, [], Progress(3, step=2))
     assert path.read_bytes() == before
     assert not list(tmp_path.glob("*.tmp"))
 
@@ -289,8 +298,14 @@ def test_a_run_folder_of_another_recipe_is_refused(corpus: Path) -> None:
     start(corpus, "run", []).tokenizer()
     recipe = corpus.parent / "recipe.toml"
     recipe.write_text(RECIPE.replace("seed = 1", "seed = 2"), encoding="utf-8")
-    with pytest.raises(TrainingError, match="another recipe"):
+    with pytest.raises(TrainingError, match="other settings"):
         start(corpus, "run", [])
+
+
+def test_a_run_is_gone_on_with_only_when_asked_to(corpus: Path) -> None:
+    run = start(corpus, "run", [])
+    with pytest.raises(TrainingError, match="add --resume"):
+        open_run(run.recipe, corpus, run.folder, run.watcher)
 
 
 def test_a_run_that_has_not_begun_takes_a_mended_recipe(corpus: Path) -> None:
