@@ -179,7 +179,8 @@ def _matrices(module: Any) -> Iterator[tuple[str, Any]]:
     """The layers that hold a matrix, the embeddings left out."""
     for name, layer in module.named_modules():
         weight = getattr(layer, "weight", None)
-        if isinstance(weight, Tensor) and weight.ndim == 2 and "Embedding" not in repr(type(layer)):
+        embeds = isinstance(layer, torch.nn.Embedding)
+        if isinstance(weight, Tensor) and weight.ndim == 2 and not embeds:
             yield name, layer
 
 
@@ -199,7 +200,10 @@ def export_tuned(base: Base, out: Path, card_lines: Sequence[str]) -> None:
         _write_weights(base, aside)
         _write_tokenizer(base, aside)
         _write_generation_config(base, aside)
-        (aside / "MODEL_CARD.md").write_text("\n".join(card_lines) + "\n", encoding="utf-8")
+        card = aside / "MODEL_CARD.md"
+        card.write_text("\n".join(card_lines) + "\n", encoding="utf-8")
+        for path in aside.iterdir():  # safetensors writes for its owner's eyes only
+            path.chmod(card.stat().st_mode)
         if out.exists():
             out.rmdir()
         aside.replace(out)

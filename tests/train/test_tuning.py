@@ -98,6 +98,7 @@ def test_what_was_taught_is_said_after_export(
     assert load(tmp_path / "out").checkpoint.engine == "native"
     assert (tmp_path / "out" / "MODEL_CARD.md").read_text() == "# tuned\n\na card\n"
     assert sorted(tmp_path.iterdir()) == [tmp_path / "base", tmp_path / "out"]
+    assert len({path.stat().st_mode for path in (tmp_path / "out").iterdir()}) == 1
 
 
 def test_a_base_that_was_not_trained_is_exported_as_it_was(tmp_path: Path) -> None:

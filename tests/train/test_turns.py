@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import transformers
 
@@ -27,7 +28,7 @@ TALK = (
     Message("user", "and the next?"),
     Message("assistant", ""),
     Message("user", "say it"),
-    Message("assistant", "K2 🏔"),
+    Message("assistant", "\n\nK2 🏔"),
 )
 LLAMA2 = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
@@ -64,7 +65,7 @@ def qwen(folder: Path, settings: str) -> CheckpointTokenizer:
 def learned(tokenizer: CheckpointTokenizer, messages: Sequence[Message]) -> list[str]:
     """The texts to be learned, one for each unbroken run."""
     ids, learn = encode_conversation(tokenizer, messages)
-    assert (ids.dtype, learn.dtype) == ("int32", "bool") and ids.shape == learn.shape
+    assert ids.dtype == np.int32 and learn.dtype == np.bool_ and ids.shape == learn.shape
     runs: list[list[int]] = [[]]
     for token, mark in zip(ids.tolist(), learn, strict=True):
         if mark:
