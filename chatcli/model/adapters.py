@@ -87,6 +87,11 @@ def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
             f"{folder} is an adapter for {task!r:.40}, not for a causal language model: "
             "peft's own PeftModel runs it"
         )
+    if config.get("layer_replication"):
+        raise UnsupportedError(
+            f"{folder} is an adapter that repeats layers of its base, which share their weights, "
+            "so the two can't be merged: peft's own PeftModel runs it"
+        )
     if config.get("megatron_config"):  # peft would import whatever module the file names
         raise UnsupportedError(f"{folder} is an adapter for Megatron's layers: Megatron runs it")
 

@@ -98,6 +98,11 @@ def _foreign_errors(name: str) -> Iterator[None]:
         raise WeightsError(
             f"{name}: the adapter's files are damaged ({_brief(error)}): copy or save them again"
         ) from error
+    except NotImplementedError as error:
+        raise UnsupportedError(
+            f"{name}: peft can't merge this adapter into its base ({_brief(error)}): "
+            "its own PeftModel runs it"
+        ) from error
     except (RuntimeError, ValueError) as error:
         raise WeightsError(
             f"{name}: the adapter doesn't fit its base: {_brief(error)}; "

@@ -165,6 +165,16 @@ def test_each_file_of_an_adapter_stands_for_it(pair: tuple[Path, Path, Tensor]) 
         assert resolve(tuned / name) == expected
 
 
+def test_a_config_beside_makes_no_model_of_it_but_whole_weights_do(
+    pair: tuple[Path, Path, Tensor], copy: Path
+) -> None:
+    base = pair[0]
+    shutil.copy(base / "config.json", copy)
+    assert resolve(copy) == Location("mine", base, adapter=copy)
+    shutil.copy(base / "model.safetensors", copy)
+    assert resolve(copy) == Location("mine", copy)
+
+
 def test_files_of_the_adapter_come_before_those_of_the_base(
     pair: tuple[Path, Path, Tensor], copy: Path
 ) -> None:
@@ -226,6 +236,8 @@ def test_a_base_that_is_not_here_is_named_with_the_remedy(copy: Path) -> None:
         ({"peft_type": "PROMPT_TUNING"}, UnsupportedError, "can't be merged"),
         ({"task_type": "SEQ_CLS"}, UnsupportedError, "'SEQ_CLS'"),
         ({"megatron_config": {"a": 1}, "megatron_core": "os"}, UnsupportedError, "Megatron"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, UnsupportedError, "repeats layers"),
+        ({"alora_invocation_tokens": [1]}, UnsupportedError, "peft can't merge this adapter"),
         ({"peft_type": "NONESUCH"}, CheckpointError, "peft can't load the adapter"),
         ({"target_modules": ["nonesuch"]}, WeightsError, "doesn't fit its base: Target modules"),
         ({"r": 8}, WeightsError, "doesn't fit its base"),
