@@ -29,7 +29,7 @@ ALLOWED = {
     # Training and benchmarks judge what people get, so they may hold a conversation.
     "train": {"text", "model", "sampling", "engine", "chat"},
     "bench": {"text", "model", "sampling", "engine", "chat", "probe", "ui"},
-    "ui": {"text", "model", "sampling", "engine", "chat", "probe"},
+    "ui": {"text", "model", "sampling", "engine", "chat", "probe", "train"},
     "cli": {"text", "model", "sampling", "engine", "chat", "probe", "train", "bench", "ui"},
 }
 
