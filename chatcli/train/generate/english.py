@@ -40,7 +40,13 @@ _PLURALS = {
     "scarf": "scarves", "shelf": "shelves", "potato": "potatoes", "tomato": "tomatoes",
     "mango": "mangoes", "deer": "deer",
 }  # fmt: skip
-_SENTENCE_START = re.compile(r"(^|(?<=[a-z0-9)][.?!] ))[a-z]")
+# Not after a.m. and p.m., which seldom end a sentence.
+_SENTENCE_START = re.compile(r"(^|(?<=[a-z0-9)\"][.?!] )(?<!\.m\. ))[a-z]")
+# One of a thing: "one brothers" is written with a plural slot.
+_ONE = re.compile(
+    r"(?i)\b(one|1) (brother|sister|son|daughter|uncle|aunt|nephew|niece"
+    r"|cat|dog|hen|goat|bike|car)s\b"
+)
 
 
 def number(value: int, spelled: bool) -> str:
@@ -120,6 +126,8 @@ def derive(prefix: str, value: str) -> str:
             return plural(value)
         case "cap":
             return value[0].upper() + value[1:]
+        case "you":
+            return value.replace("my ", "your ")
         case "spell":
             return "-".join(value)
         case "len":
@@ -140,6 +148,6 @@ def join(items: list[str]) -> str:
 
 
 def polish(text: str) -> str:
-    """A capital at the start of each sentence, one full stop where "p.m." ends one."""
-    text = text.replace(".m..", ".m.")
+    """Capitals at the start of sentences, one full stop where "p.m." ends one, one of one."""
+    text = _ONE.sub(r"\1 \2", text.replace(".m..", ".m."))
     return _SENTENCE_START.sub(lambda match: match.group().upper(), text)

@@ -40,14 +40,14 @@ def typed(text: str, language: str, rng: random.Random) -> str:
     """A user's turn as somebody in a hurry might type it, one time in four."""
     chance = rng.random()
     if chance < 0.13:
-        return text.rstrip("。？！.?!") or text
+        return text.rstrip("。？！.?! ") or text
     if chance < 0.16 and language == "zh" and text.endswith("？"):
         return text[:-1] + "?"
     if language == "en":
         if chance < 0.2:
             return lower_first(text)
         if chance < 0.24:
-            return lower_first(text).rstrip(".?!").replace("'", "")
+            return lower_first(text).rstrip(".?! ").replace("'", "")
     return text
 
 

@@ -25,7 +25,9 @@ def expand(line: str) -> tuple[str, ...]:
     """Every reading of a line: `"[hi|hello] you"` is `("hi you", "hello you")`."""
     pieces = _ALTERNATIVES.split(line)
     options = [piece.split("|") if odd % 2 else [piece] for odd, piece in enumerate(pieces)]
-    return tuple("".join(parts) for parts in itertools.product(*options))
+    readings = ("".join(parts) for parts in itertools.product(*options))
+    # An empty part leaves the spaces of both its sides.
+    return tuple(re.sub(" {2,}", " ", reading).strip() for reading in readings)
 
 
 def wordings(lines: str) -> Wordings:
