@@ -1,7 +1,7 @@
 """What training minimises: the cross-entropy of the tokens to learn, given those before.
 
-The model is any of transformers' causal models. Its parts are called one by one, so that on
-a CPU the wide output layer runs only where a target is learned.
+The model is any of transformers' causal models. In those that `chatcli train pretrain` makes
+the wide output layer is called apart, so that on a CPU it runs only where a target is learned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 __all__ = ["Objective"]
 
-OURS = "qwen3"
+OURS = "Qwen3ForCausalLM"
 # When compiled, transformers would spell the causal mask out, and lose the fast kernels.
 CAUSAL = {"full_attention": None}
 IGNORED = -100  # F.cross_entropy's own mark of a position without a target
@@ -28,24 +28,22 @@ class Objective(nn.Module):
 
     def forward(self, ids: Tensor, learn: Tensor) -> Tensor:
         """Summed cross-entropy in nats; `ids` and `learn` are [B, T + 1]."""
-        inputs, wanted = ids[:, :-1], learn[:, 1:]
         model: Any = self.model
-        causal = model.get_base_model() if hasattr(model, "peft_config") else model
-        options = {} if causal.config.model_type != OURS else {"attention_mask": CAUSAL}
-        decoder = causal.base_model
-        hidden = decoder(
-            input_ids=inputs, use_cache=False, **options
-        ).last_hidden_state  # (B, T, D)
-        head = causal.get_output_embeddings()
+        inputs, wanted = ids[:, :-1], learn[:, 1:]
+        if type(model).__name__ != OURS:
+            logits = model(input_ids=inputs, use_cache=False).logits  # (B, T, V)
+            return _masked(logits, ids, wanted)
+        decoded = model.model(input_ids=inputs, attention_mask=CAUSAL, use_cache=False)
+        hidden = decoded.last_hidden_state  # (B, T, D)
         if ids.is_cuda:
-            # Shapes that don't depend on the data can be compiled.
-            targets = ids[:, 1:].masked_fill(~wanted, IGNORED)
-            logits = head(hidden)  # (B, T, V)
-            return F.cross_entropy(
-                logits.flatten(0, 1).float(),
-                targets.flatten(),
-                ignore_index=IGNORED,
-                reduction="sum",
-            )
-        logits = head(hidden[wanted])  # (N, V)
+            return _masked(model.lm_head(hidden), ids, wanted)
+        logits = model.lm_head(hidden[wanted])  # (N, V)
         return F.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="sum")
+
+
+def _masked(logits: Tensor, ids: Tensor, wanted: Tensor) -> Tensor:
+    """The same with shapes that don't depend on the data, so that it can be compiled."""
+    targets = ids[:, 1:].masked_fill(~wanted, IGNORED)
+    return F.cross_entropy(
+        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
