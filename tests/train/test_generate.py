@@ -70,8 +70,11 @@ def test_the_value_asked_for_stands_early_in_the_last_reply(language: str) -> No
     recall, rng = Recall(language, BANKS), random.Random(1)
     for _ in range(5000):
         example = recall.example(rng)
-        reply, value = example.talk[-1].content.casefold(), example.value.casefold()
-        value = value.replace("olour", "olor") if "olor" in reply else value
+        # British or American, for each conversation.
+        reply, value = (
+            text.casefold().replace("our", "or")
+            for text in (example.talk[-1].content, example.value)
+        )
         assert 0 <= reply.find(value) <= 60, (value, example.talk)
 
 
@@ -244,6 +247,8 @@ def test_no_held_out_sentence_and_no_dialogue_of_the_evaluation(language: str) -
     folder = shared_path("eval")
     files = [folder / name for name in ("lm_zh.txt", "lm_en.txt", "four_tasks.jsonl")]
     held = HeldOut.from_files(files)
+    # The multiple choice has answers such as "An umbrella"; only the recipe can drop those.
+    held.passages = [passage for passage in held.passages if len(passage) > 10]
     lines = (folder / "multiturn.jsonl").read_text(encoding="utf-8").splitlines()
     asked = {fingerprint(json.loads(line)["turns"]) for line in lines}
     listed = (BANKS / "held_out_dialogues.txt").read_text(encoding="ascii").split()

@@ -21,6 +21,7 @@ from chatcli.train.generate.scenes import (
     speak,
 )
 from chatcli.train.generate.slots import Values
+from chatcli.train.generate.smalltalk import read_asides
 from chatcli.train.generate.surface import conversation, join_opener
 from chatcli.train.generate.wording import pick, pick_wording
 
@@ -44,13 +45,14 @@ class _Fact:
 
 
 class Recall:
-    """Draws recall conversations from the banks `recall_*`, `sums_*` and `pools_*`."""
+    """Draws from the banks `recall_*`, with `sums_*` and `smalltalk_*` for what lies between."""
 
     def __init__(self, language: str, banks: Path) -> None:
         self.language = language
         self.tongue = load_tongue(language, banks)
         self.scenes = load_scenes(banks / f"recall_{language}.toml", self.tongue)
         self.sums = load_scenes(banks / f"sums_{language}.toml", self.tongue)
+        self.asides = read_asides(language, banks)
 
     def __call__(self, rng: random.Random) -> Conversation:
         return self.example(rng).talk
@@ -118,7 +120,11 @@ class Recall:
 
     def _other_exchange(self, rng: random.Random) -> list[str]:
         """Something that has nothing to do with the facts."""
-        if rng.random() < 0.2:
+        chance = rng.random()
+        if chance < 0.35 and self.asides:
+            intent = pick(rng, self.asides)
+            return [pick(rng, intent.says), pick(rng, intent.replies)]
+        if chance > 0.85:
             scene = pick(rng, self.sums)
             values, ask = play(scene, rng, self.tongue), pick(rng, scene.asks)
             return [speak(part, values, rng, self.tongue)[0] for part in (ask.asks, ask.answers)]

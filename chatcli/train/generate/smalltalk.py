@@ -14,11 +14,21 @@ from chatcli.train.corpus import Conversation, Reading, read_json
 from chatcli.train.generate.surface import conversation, particle
 from chatcli.train.generate.wording import pick
 
-__all__ = ["Intent", "SmallTalk"]
+__all__ = ["Intent", "SmallTalk", "read_asides"]
 
 _CHAIN = (1, 1, 1, 1, 1, 2, 2, 3)
 _OPENING = ("greet", "hello", "morning", "evening_hello")
 _CLOSING = ("bye", "farewell", "thank", "night", "leav", "end")
+# What can be said between two other things without touching what either is about.
+_ASIDES = frozenset(
+    "thanks joke another_joke joke_more fun_fact riddle story poem ok are_you_there im_back happy "
+    "sad tired sleepy bored hungry thirsty angry weather_nice weather_rain weather_snow "
+    "weather_cold weather_hot weather_grey nice_weather rain hot cold_weather snow wind_fog "
+    "how_are_you who_are_you what_are_you are_you_a_robot are_you_robot what_can_you_do "
+    "compliment compliment_smart praise_chat good_answer ask_weather weather_ask ask_time "
+    "time_date wow surprised agree_small nice_to_meet_you nice_to_meet have_a_nice_day wait "
+    "colours_sky_simple can_you_sing_dance sing_dance sleep_bot do_you_sleep".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,12 @@ class SmallTalk:
                 says = particle(says, rng)
             turns += [says, pick(rng, intent.replies)]
         return conversation(turns, self.language, rng)
+
+
+def read_asides(language: str, banks: Path) -> tuple[Intent, ...]:
+    """The intents that go between two other exchanges; perhaps none."""
+    intents = _read_intents(banks / f"smalltalk_{language}.jsonl")
+    return tuple(intent for intent in intents if intent.name in _ASIDES)
 
 
 def _read_intents(path: Path) -> tuple[Intent, ...]:

@@ -16,10 +16,12 @@ __all__ = ["conversation", "join_opener", "typed"]
 _PARTICLES = ("啊", "呀", "呢", "哈", "哦", "～")
 # Words that lose their capital inside a sentence; names and "I" keep it.
 _OPENING_WORDS = frozenset(
-    "A After All Among An And Are As At Besides Between Can Could Did Do Does For From Has Have "
-    "He How If In Is It It's My On One Our Out Please Remind Remember Say She So Some Tell That "
-    "The There These They This To Was We We're Were What What's When When's Where Where's Which "
-    "Who Who's Whose Will Would Yes You You're Your".split()
+    "A After All Among An And Apart Are As At Between By Can Compared Could Did Do Does Don't "
+    "Every Everybody Everyone First For From Has Have He Here How If In Instead Is It It's "
+    "Keep Let Let's My Of On Once One Our Out Please Remember Say She So Some Tell That The "
+    "There These They This To Today Tomorrow Tonight Was We We're Were What What's When "
+    "When's Where Where's Which Who Who's Whose Will With Would Yes Yesterday You "
+    "You're Your".split()
 )
 
 
