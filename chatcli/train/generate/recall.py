@@ -25,7 +25,7 @@ from chatcli.train.generate.smalltalk import read_asides
 from chatcli.train.generate.surface import conversation, join_opener
 from chatcli.train.generate.wording import pick, pick_wording
 
-__all__ = ["Recall", "Recalled"]
+__all__ = ["Fact", "Recall", "Recalled"]
 
 _BETWEEN = (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 3)
 
@@ -39,7 +39,9 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fact:
+class Fact:
+    """A scene and the values it was played with."""
+
     scene: Scene
     values: Values
 
@@ -59,7 +61,7 @@ class Recall:
 
     def example(self, rng: random.Random) -> Recalled:
         """One conversation, with the value asked for last."""
-        facts = self._facts(rng)
+        facts = self.facts(rng)
         turns = self._state(facts, rng)
         target = pick(rng, facts)
         if target.scene.follow and rng.random() < 0.25:
@@ -72,17 +74,17 @@ class Recall:
         fact, ask = asks[-1]
         return Recalled(conversation(turns, self.language, rng), ask.value.format_map(fact.values))
 
-    def _facts(self, rng: random.Random) -> list[_Fact]:
+    def facts(self, rng: random.Random) -> list[Fact]:
         """One scene played, or two of different topics."""
         first = pick(rng, self.scenes)
-        facts = [_Fact(first, play(first, rng, self.tongue))]
+        facts = [Fact(first, play(first, rng, self.tongue))]
         if rng.random() < 0.35:
             second = pick(rng, self.scenes)
-            if second.topic != first.topic:
-                facts.append(_Fact(second, play(second, rng, self.tongue)))
+            if not first.topics & second.topics:
+                facts.append(Fact(second, play(second, rng, self.tongue)))
         return facts
 
-    def _state(self, facts: list[_Fact], rng: random.Random) -> list[str]:
+    def _state(self, facts: list[Fact], rng: random.Random) -> list[str]:
         """Every fact in turns of its own, or two in one turn; each acknowledged."""
         said = [speak(fact.scene.says, fact.values, rng, self.tongue) for fact in facts]
         if rng.random() < 0.25:
@@ -97,21 +99,21 @@ class Recall:
             turns += [*lines, self._acknowledge(fact, rng)]
         return turns
 
-    def _acknowledge(self, fact: _Fact, rng: random.Random) -> str:
+    def _acknowledge(self, fact: Fact, rng: random.Random) -> str:
         if rng.random() < 0.3:
             return self._line("ack", rng)
         return speak(fact.scene.acks, fact.values, rng, self.tongue)[0]
 
     def _questions(
-        self, facts: list[_Fact], target: _Fact, rng: random.Random
-    ) -> list[tuple[_Fact, Ask]]:
+        self, facts: list[Fact], target: Fact, rng: random.Random
+    ) -> list[tuple[Fact, Ask]]:
         """What is asked: one thing, or now and then another one before it."""
         last = target, pick(rng, target.scene.asks)
         before = pick(rng, facts)
         first = before, pick(rng, before.scene.asks)
         return [first, last] if rng.random() < 0.15 and first != last else [last]
 
-    def _ask(self, fact: _Fact, ask: Ask, rng: random.Random) -> list[str]:
+    def _ask(self, fact: Fact, ask: Ask, rng: random.Random) -> list[str]:
         question = speak(ask.asks, fact.values, rng, self.tongue)[0]
         if rng.random() < 0.25:
             question = join_opener(self._line("asker", rng), question)

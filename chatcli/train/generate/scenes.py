@@ -35,10 +35,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One kind of situation; scenes of one topic would contradict each other."""
+    """One kind of situation; scenes that share a topic may contradict each other."""
 
     name: str
-    topic: str
+    topics: frozenset[str]
     cases: tuple[Mapping[str, Draw], ...]
     says: Wordings
     acks: Wordings
@@ -96,7 +96,7 @@ def _scene(name: str, record: Mapping[str, Any], tongue: Tongue) -> Scene:
     draws = [record.get("draw", {}) | case for case in cases]
     return Scene(
         name=name,
-        topic=record.get("topic", name),
+        topics=frozenset(record.get("topic", name).split()),
         cases=tuple({k: parse_slot(v, tongue) for k, v in draw.items()} for draw in draws),
         says=wordings(record.get("says", "")),
         acks=wordings(record.get("acks", "")),
