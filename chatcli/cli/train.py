@@ -10,6 +10,7 @@ from typer import Context, Option
 
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
 from chatcli.cli.options import ModelFlags, load_model
+from chatcli.cli.train_plot import plot
 
 if TYPE_CHECKING:
     from chatcli.ui.environment import Environment
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "leads"]
 
 app = command_app()
+app.command(cls=SectionedCommand)(plot)
 
 INTERRUPTED = 130
 

@@ -29,6 +29,10 @@ THEME = Theme(
         "border": "dim",
         "heading": "bold",
         "figures": "dim",
+        "prompt": "dim",
+        "progress": "#5faf87",
+        "curve.training": "#5f87d7",
+        "curve.validation": "#d7875f",
     },
     inherit=False,
 )
