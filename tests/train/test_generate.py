@@ -19,6 +19,7 @@ from chatcli.train.generate import GENERATORS, chinese, english, fingerprint, ge
 from chatcli.train.generate.recall import Recall
 from chatcli.train.generate.scenes import load_scenes, load_tongue, play, speak
 from chatcli.train.generate.slots import parse_slot
+from chatcli.train.generate.smalltalk import SmallTalk
 from chatcli.train.generate.surface import join_opener
 from chatcli.train.generate.wording import expand
 from chatcli.train.heldout import HeldOut
@@ -326,10 +327,19 @@ def test_a_malformed_line_of_small_talk_is_named(tmp_path: Path, line: str, name
 
 def test_a_bank_of_one_conversation_is_refused(tmp_path: Path) -> None:
     banks = copied(tmp_path)
-    bank = '{"intent": "a", "says": ["x"], "replies": ["y"]}\n'
+    bank = '{"intent": "greeting", "says": ["hi"], "replies": ["Hi!"]}\n'
     (banks / "smalltalk_en.jsonl").write_text(bank, encoding="utf-8")
     with pytest.raises(TrainingError, match="one conversation only"):
         list(generate("smalltalk_en", 3, random.Random(1), banks))
+
+
+def test_what_is_grave_stands_alone() -> None:
+    talk = SmallTalk("en", BANKS)
+    grave = {says for intent in talk.intents if intent.name == "crisis" for says in intent.says}
+    chains = [chain for chain in draw("smalltalk_en", 5000) if len(chain) > 2]
+    assert grave
+    assert chains
+    assert not [chain for chain in chains if any(message.content in grave for message in chain)]
 
 
 def test_reckoned_slots_follow_those_before_them() -> None:

@@ -6,12 +6,13 @@ The bank is `smalltalk_<language>.jsonl`: `{"intent": …, "says": […], "repli
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatcli.errors import TrainingError
 from chatcli.train.corpus import Conversation, Reading, read_json
-from chatcli.train.generate.surface import conversation, particle
+from chatcli.train.generate.surface import conversation, join_opener, particle
 from chatcli.train.generate.wording import pick
 
 __all__ = ["Intent", "SmallTalk", "read_asides"]
@@ -19,6 +20,13 @@ __all__ = ["Intent", "SmallTalk", "read_asides"]
 _CHAIN = (1, 1, 1, 1, 1, 2, 2, 3)
 _OPENING = ("greet", "hello", "morning", "evening_hello")
 _CLOSING = ("bye", "farewell", "thank", "night", "leav", "end")
+# What is too grave to be followed by a joke.
+_ALONE = frozenset(
+    "crisis death family_ill loss emergency medical_advice dangerous_request danger_refuse "
+    "bullied unwell_mind want_to_give_up give_up lost_future breakup accident stolen".split()
+)
+_GREETINGS = {"zh": ("你好，", "嗨，"), "en": ("Hi, ", "Hey, ", "Hello, ")}
+_GREETED = re.compile(r"(?i)(hi|hey|hello|thank|ok|你好|嗨|您好|哈|嗯|好)")
 # What can be said between two other things without touching what either is about.
 _ASIDES = frozenset(
     "thanks joke another_joke joke_more fun_fact riddle story poem ok are_you_there im_back happy "
@@ -54,17 +62,23 @@ class SmallTalk:
         self.language = language
         path = banks / f"smalltalk_{language}.jsonl"
         self.intents = _read_intents(path)
+        self.light = [intent for intent in self.intents if intent.name not in _ALONE]
 
     def __call__(self, rng: random.Random) -> Conversation:
-        length = min(pick(rng, _CHAIN), len(self.intents))
-        chain = sorted(rng.sample(self.intents, length), key=lambda intent: intent.place)
+        chain = [pick(rng, self.intents)]
+        length = min(pick(rng, _CHAIN), len(self.light))
+        if length > 1 and chain[0].name not in _ALONE:
+            chain = sorted(rng.sample(self.light, length), key=lambda intent: intent.place)
         turns: list[str] = []
         for intent in chain:
-            says = pick(rng, intent.says)
-            if self.language == "zh" and rng.random() < 0.1:
-                says = particle(says, rng)
-            turns += [says, pick(rng, intent.replies)]
+            turns += [self._say(intent, rng), pick(rng, intent.replies)]
+        if chain[0].place == 1 and rng.random() < 0.06 and not _GREETED.match(turns[0]):
+            turns[0] = join_opener(pick(rng, _GREETINGS[self.language]), turns[0])
         return conversation(turns, self.language, rng)
+
+    def _say(self, intent: Intent, rng: random.Random) -> str:
+        says = pick(rng, intent.says)
+        return particle(says, rng) if self.language == "zh" and rng.random() < 0.1 else says
 
 
 def read_asides(language: str, banks: Path) -> tuple[Intent, ...]:

@@ -11,7 +11,7 @@ from chatcli.text.types import Message
 from chatcli.train.corpus import Conversation
 from chatcli.train.generate.wording import pick
 
-__all__ = ["conversation", "join_opener", "typed"]
+__all__ = ["conversation", "join_opener", "lower_first", "particle", "typed"]
 
 _PARTICLES = ("啊", "呀", "呢", "哈", "哦", "～")
 # Words that lose their capital inside a sentence; names and "I" keep it.
