@@ -34,14 +34,14 @@ class Batches:
 
     def __init__(self, rows: Rows, phase: Phase, seed: int, share: Share) -> None:
         self._rows, self._seed, self._share = rows, seed, share
-        self._size = min(phase.batch_rows, len(rows.ids))
-        self._parts = phase.accumulate if self._size == phase.batch_rows else 1
-        if self._size % (share.world * self._parts):
+        self.size = min(phase.batch_rows, len(rows.ids))
+        self._parts = phase.accumulate if self.size == phase.batch_rows else 1
+        if self.size % (share.world * self._parts):
             raise TrainingError(
-                f"phase {phase.name}: {self._size} rows a step can't be divided among "
+                f"phase {phase.name}: {self.size} rows a step can't be divided among "
                 f"{share.world} processes × {self._parts} portions; change batch_rows"
             )
-        self._per_pass = len(rows.ids) // self._size  # the rest differs in every pass
+        self._per_pass = len(rows.ids) // self.size  # the rest differs in every pass
         self.steps = max(1, round(self._per_pass * phase.passes))
         self._pass: tuple[int, Index] = (-1, np.empty(0, dtype=np.int64))
 
@@ -57,7 +57,7 @@ class Batches:
 
     def validation(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         """All of `rows`, in batches of this process's size."""
-        size = max(1, self._size // (self._share.world * self._parts))
+        size = max(1, self.size // (self._share.world * self._parts))
         for start in range(0, len(rows.ids), size):
             yield self._gather(rows, np.arange(start, min(start + size, len(rows.ids))))
 
@@ -66,7 +66,7 @@ class Batches:
         if self._pass[0] != number:
             order = np.random.default_rng((self._seed, number)).permutation(len(self._rows.ids))
             self._pass = (number, order)
-        return self._pass[1][place * self._size :][: self._size]
+        return self._pass[1][place * self.size :][: self.size]
 
     def _gather(self, rows: Rows, index: NDArray[Any]) -> tuple[Tensor, Tensor]:
         device = self._share.device

@@ -1,4 +1,4 @@
-"""The state of a phase on disk: one file, written aside, synced and renamed.
+"""What a run keeps on disk: files written aside, synced and renamed.
 
 Whatever ends the process, the file that stands under its name is whole.
 """
@@ -6,17 +6,18 @@ Whatever ends the process, the file that stands under its name is whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import nn
 
 from chatcli.errors import TrainingError
 
-__all__ = ["Progress", "restore", "save", "write_whole"]
+__all__ = ["Progress", "replace_text", "restore", "save", "write_errors", "write_whole"]
 
 
 @dataclass(slots=True)
@@ -84,17 +85,38 @@ def learned(model: nn.Module) -> dict[str, Any]:
 
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
     """torch.save that replaces `path` only by a complete, synced file."""
-    aside = path.with_name(path.name + ".tmp")
+    with _replacing(path) as file:
+        torch.save(value, file)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace `path` only by the complete, synced text. Raises TrainingError as `save`."""
+    with _replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk into a TrainingError that names `path`."""
     try:
-        with aside.open("wb") as file:
-            torch.save(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        yield
     except (OSError, RuntimeError) as error:
         # torch's zip writer turns a full disk into a RuntimeError.
-        aside.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise TrainingError(
             f"{path}: {reason}; free some space and resume, the checkpoint from before stays"
         ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    aside = path.with_name(path.name + ".tmp")
+    try:
+        with write_errors(path):
+            with aside.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,18 +1,22 @@
-"""Where a run trains: accelerate's view of the device, the processes and the precision."""
+"""Where a run trains: accelerate's view of the device, the processes and the precision.
+
+What only one of several processes may do (read, write, decide) goes through here too.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from chatcli.errors import TrainingError
+from chatcli.errors import ChatcliError, TrainingError
 from chatcli.model.device import pick_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["open_accelerator"]
+__all__ = ["first_alone", "from_first", "open_accelerator"]
 
 
 def open_accelerator(name: str) -> Accelerator:
@@ -36,3 +40,30 @@ def open_accelerator(name: str) -> Accelerator:
         torch.set_float32_matmul_precision("high")
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(mixed_precision="bf16" if half else "no", cpu=device.type == "cpu")
+
+
+def first_alone(accelerator: Accelerator, work: Callable[[], None]) -> None:
+    """Do `work` in the first process while the others wait for it.
+
+    Where it raises, they raise TrainingError with the same line, so that none waits forever.
+    """
+    failure: Exception | None = None
+    if accelerator.is_main_process:
+        try:
+            work()
+        except (ChatcliError, OSError) as error:
+            failure = error
+    told = from_first(accelerator, None if failure is None else str(failure))
+    if failure is not None:
+        raise failure
+    if told is not None:
+        raise TrainingError(told)
+
+
+def from_first(accelerator: Accelerator, value: Any) -> Any:
+    """What the first process calls `value`; every process must ask at the same point."""
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    return broadcast_object_list([value])[0]

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from chatcli.errors import TrainingError
 from chatcli.train.recipe import Shape
 
 __all__ = ["new_model", "read_model"]
@@ -38,14 +37,10 @@ def new_model(shape: Shape, bos: int, eos: int, seed: int) -> nn.Module:
 
 
 def read_model(folder: Path) -> nn.Module:
-    """The model of a checkpoint folder in float32. Raises TrainingError where it has none."""
-    from transformers import AutoModelForCausalLM
+    """The model of a checkpoint folder in float32. Raises as `chatcli.model.load` does."""
+    from chatcli.model.transformers import load_module
 
-    try:
-        model: nn.Module = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{folder} holds no model to start from: {reason}") from error
+    model: nn.Module = load_module(
+        folder, dtype=torch.float32, name=folder.name, notice=lambda line: None
+    )
     return model

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from chatcli.errors import TrainingError
 from chatcli.train.batches import Batches, Share
 from chatcli.train.checkpoints import Progress, restore, save
+from chatcli.train.devices import first_alone, from_first
 from chatcli.train.metrics import Hooks, Log, Metric, Sample
 from chatcli.train.objective import Objective
 from chatcli.train.optimizers import make_optimizers, schedule, set_rate
@@ -38,6 +40,16 @@ MEASURED_STEPS = range(5, 30)  # whose speed plans a phase in minutes; the first
 
 class Stopped(Exception):
     """The user stopped a phase; its checkpoint is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a process wants done after a step."""
+
+    steps: int | None
+    stop: bool
+    save: bool
+    sample: bool
 
 
 class Training:
@@ -65,12 +77,28 @@ class Training:
         self._progress = Progress(None if phase.minutes else self._batches.steps)
         restore(self._checkpoint, model, self._optimizers, self._progress)
         self._objective = self._prepared()
-        self._metrics = Log(folder / "metrics.jsonl", self._progress.step)
-        self._samples = Log(folder / "samples.jsonl", self._progress.step)
+        first_alone(accelerator, self._open_logs)
         known = self._progress.loss if accelerator.is_main_process else 0.0
         self._losses = torch.tensor(known, device=device)  # summed since the last point
         self._before = (self._progress.seconds, self._progress.tokens)
         self._clock: dict[int, float] = {}
+
+    def _open_logs(self) -> None:
+        self._metrics = Log(self._folder / "metrics.jsonl", self._progress.step)
+        self._samples = Log(self._folder / "samples.jsonl", self._progress.step)
+
+    def summary(self) -> str:
+        """What the phase will do, in a line for a person."""
+        phase, rows = self._phase, self._data.train
+        steps = f"steps of {self._batches.size} rows"
+        if phase.minutes:
+            length = f"{phase.minutes:g} min in {steps}"
+        else:
+            length = f"{self._batches.steps:,} {steps} (passes: {phase.passes:g})"
+        return (
+            f"{phase.name}: {rows.tokens:,} tokens to learn in {len(rows.ids):,} rows of "
+            f"{phase.row_length:,}; {length}"
+        )
 
     @property
     def _checkpoint(self) -> Path:
@@ -95,18 +123,25 @@ class Training:
             self._step()
             now = time.monotonic()
             progress.seconds = self._before[0] + now - self._started
-            self._plan(now)
+            wishes = Wishes(
+                steps=self._planned(now),
+                stop=self._hooks.cancelled(),
+                save=now - saved > SAVE_EVERY,
+                sample=now - sampled > SAMPLE_EVERY,
+            )
+            # Clocks and Ctrl-C differ between processes: all do what the first one says.
+            wishes = from_first(self._accelerator, wishes)
+            progress.steps = wishes.steps
             ended = progress.step == progress.steps
-            stopped, due = self._agreed(self._hooks.cancelled(), now - saved > SAVE_EVERY)
             if ended or progress.step % self._stride == 0:
                 self._point(ended)
-            if ended or stopped or due:
+            if ended or wishes.stop or wishes.save:
                 self._save()
                 saved = now
-            if ended or now - sampled > SAMPLE_EVERY:
-                self._sample()
+            if ended or wishes.sample:
+                first_alone(self._accelerator, self._sample)
                 sampled = now
-            if stopped and not ended:
+            if wishes.stop and not ended:
                 raise Stopped
 
     def _step(self) -> None:
@@ -134,22 +169,21 @@ class Training:
         """Gradients travel between processes once a step, with its last portion."""
         return nullcontext() if last else self._accelerator.no_sync(self._objective)
 
-    def _plan(self, now: float) -> None:
-        """Fix the number of steps of a phase in minutes, once its speed is known."""
+    def _planned(self, now: float) -> int | None:
+        """The number of steps; of a phase in minutes, once its speed is known."""
         progress, minutes = self._progress, self._phase.minutes
         if progress.steps is not None or minutes is None:
-            return
+            return progress.steps
         self._clock[progress.step] = now
         first, last = self._clock.get(MEASURED_STEPS.start), MEASURED_STEPS.stop
         if first is None or (progress.step < last and progress.seconds < minutes * 6):
-            return
+            return None
         if self._accelerator.device.type == "cuda":
             torch.cuda.synchronize()
             now = time.monotonic()
         done = max(progress.step - MEASURED_STEPS.start, 1)
         left = minutes * 60 - progress.seconds
-        more = max(1, int(left * done / max(now - first, 1e-6)))
-        progress.steps = int(self._from_main(progress.step + more))
+        return progress.step + max(1, int(left * done / max(now - first, 1e-6)))
 
     @property
     def _stride(self) -> int:
@@ -176,9 +210,11 @@ class Training:
         self._losses = torch.zeros_like(self._losses)
         progress.loss_tokens = 0
         self._check_finite(metric.loss)
-        if self._accelerator.is_main_process:
-            self._metrics.write(metric)
-            self._hooks.report(metric)
+        first_alone(self._accelerator, lambda: self._tell(metric))
+
+    def _tell(self, metric: Metric) -> None:
+        self._metrics.write(metric)
+        self._hooks.report(metric)
 
     @torch.no_grad()
     def validate(self, rows: Rows) -> float | None:
@@ -214,14 +250,14 @@ class Training:
     def _save(self) -> None:
         """Write a checkpoint, of weights that still give a finite loss."""
         ids, learn = next(self._batches.portions(self._progress.step - 1))
-        self._check_finite(float(self._plain(ids, learn)))
+        self._check_finite(float(self._accelerator.reduce(self._plain(ids, learn), "sum")))
         self._progress.loss = self._loss_so_far()
-        if self._accelerator.is_main_process:
-            save(self._checkpoint, self._model, self._optimizers, self._progress)
+        state = (self._checkpoint, self._model, self._optimizers, self._progress)
+        first_alone(self._accelerator, lambda: save(*state))
 
     @torch.no_grad()
     def _sample(self) -> None:
-        if self._hooks.write is None or not self._accelerator.is_main_process:
+        if self._hooks.write is None:
             return
         self._model.eval()
         prompt, text = self._hooks.write()
@@ -229,12 +265,3 @@ class Training:
         sample = Sample(self._phase.name, self._progress.step, prompt, text)
         self._samples.write(sample)
         self._hooks.show(sample)
-
-    def _agreed(self, *flags: bool) -> tuple[bool, ...]:
-        """What the first process says: all must stop and save at the same steps."""
-        return tuple(self._from_main(flags)) if self._accelerator.num_processes > 1 else flags
-
-    def _from_main(self, value: Any) -> Any:
-        from accelerate.utils import broadcast_object_list
-
-        return broadcast_object_list([value])[0]

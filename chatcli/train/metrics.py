@@ -7,10 +7,13 @@ that a resumed phase goes on from.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from chatcli.train.checkpoints import replace_text, write_errors
 
 __all__ = ["Hooks", "Log", "Metric", "Sample", "read_metrics"]
 
@@ -58,16 +61,21 @@ class Log:
     """A JSON Lines file of one phase's points or samples."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Drops what came after `step`, and a last line that was cut."""
+        """Drops what came after `step`, and a last line that was cut.
+
+        Here and in `write`, TrainingError where the disk is full.
+        """
         self._path = path
         kept = [row for row in read_metrics(path) if row["step"] <= step]
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in kept]
-        path.write_text("".join(lines), encoding="utf-8")
+        replace_text(path, "".join(lines))
 
     def write(self, record: Metric | Sample) -> None:
-        """Append one record."""
-        with self._path.open("a", encoding="utf-8") as file:
+        """Append one record, synced: none may be missing that a later checkpoint counts on."""
+        with write_errors(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

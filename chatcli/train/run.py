@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,23 +22,30 @@ from torch import nn
 
 from chatcli.errors import TrainingError
 from chatcli.text.tokenizer import load_tokenizer
-from chatcli.train.checkpoints import write_whole
+from chatcli.train.checkpoints import replace_text, write_whole
+from chatcli.train.devices import first_alone
 from chatcli.train.fresh import new_model, read_model
 from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, Metric, Sample
-from chatcli.train.recipe import Phase, Recipe
+from chatcli.train.recipe import Recipe, Source
 from chatcli.train.rows import Data, load_data, make_data, save_data
 from chatcli.train.sources import Corpus
-from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, control_id, train_vocabulary
+from chatcli.train.vocabulary import (
+    END_OF_TEXT,
+    END_OF_TURN,
+    TOKENIZER_FILES,
+    control_id,
+    read_vocabulary,
+    train_vocabulary,
+)
 from chatcli.train.writer import PROMPTS, Writer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["TOKENIZER_FILES", "Run", "Watcher", "begin", "open_run"]
+__all__ = ["Run", "Watcher", "begin", "open_run", "tokenizer_texts"]
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
 
@@ -67,12 +74,12 @@ class Run:
         for index in range(len(self.recipe.phases)):
             if not self._finished(index).exists():
                 self._data(index, tokenizer)
+        if self.recipe.tokenizer:
+            self._keep_tokenizer(Path(self.recipe.tokenizer))
 
     def train(self, accelerator: Accelerator) -> nn.Module:
         """All phases in order; returns the trained model. Raises loop.Stopped on request."""
-        if accelerator.is_main_process:
-            self.prepare()
-        accelerator.wait_for_everyone()
+        first_alone(accelerator, self.prepare)
         tokenizer = self.tokenizer()
         model = self._new_model(tokenizer)
         self.watcher.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
@@ -82,24 +89,35 @@ class Run:
         return model
 
     def tokenizer(self) -> Tokenizer:
-        """The run's tokenizer, trained first if it isn't there yet."""
+        """The run's tokenizer; one of its own is trained first if it isn't there yet."""
         folder = self.folder / "tokenizer"
-        if (folder / "tokenizer_config.json").exists():
-            return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if folder.exists():
+            return read_vocabulary(folder)
         if self.recipe.tokenizer:
-            return self._copied(Path(self.recipe.tokenizer), folder)
-        self.watcher.say(f"tokenizer: {self.recipe.shape.vocab_size} tokens")
-        return train_vocabulary(self._sample(), self.recipe.shape.vocab_size, folder)
+            return read_vocabulary(Path(self.recipe.tokenizer))
+        size = self.recipe.shape.vocab_size
+        self.watcher.say(f"tokenizer: {size:,} tokens")
+        texts = tokenizer_texts(self._corpus(), self.recipe.tokenizer_sources)
+        aside = self._aside()
+        tokenizer = train_vocabulary(texts, size, aside)
+        aside.replace(folder)
+        return tokenizer
 
-    def _copied(self, source: Path, folder: Path) -> Tokenizer:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in TOKENIZER_FILES:
-            if not (source / name).is_file():
-                raise TrainingError(
-                    f"{source} has no {name}; make a tokenizer with `chatcli train tokenizer`"
-                )
-            shutil.copy(source / name, folder / name)
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    def _keep_tokenizer(self, source: Path) -> None:
+        """Copy the tokenizer that the rows were made with, so that the run stands alone."""
+        folder = self.folder / "tokenizer"
+        if not folder.exists():
+            aside = self._aside()
+            for name in TOKENIZER_FILES:
+                shutil.copy(source / name, aside / name)
+            aside.replace(folder)
+
+    def _aside(self) -> Path:
+        """An empty folder to make the tokenizer in: under its name it is always whole."""
+        aside = self.folder / "tokenizer.tmp"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        return aside
 
     def _new_model(self, tokenizer: Tokenizer) -> nn.Module:
         if self.recipe.start:
@@ -110,18 +128,6 @@ class Run:
     def phase_folder(self, index: int) -> Path:
         """Where the phase keeps its rows, checkpoint and metrics."""
         return self.folder / f"{index + 1}-{self.recipe.phases[index].name}"
-
-    def _sample(self) -> Iterator[str]:
-        """A drawn share of the tokenizer's sources, bounded."""
-        corpus = self._corpus()
-        train, _ = corpus.divided(self.recipe.tokenizer_sources, "tokenizer")
-        random.Random(self.recipe.seed).shuffle(train)
-        characters = 0
-        for document in train:
-            characters += len(document.text)
-            if characters > TOKENIZER_CHARACTERS:
-                return
-            yield document.text
 
     def _corpus(self) -> Corpus:
         if not self.corpus.is_dir():
@@ -137,19 +143,15 @@ class Run:
             return load_data(kept)
         corpus = self._corpus()
         train, validation = corpus.divided(phase.sources, phase.name)
+        for line in corpus.reading.summary():
+            self.watcher.say(line)
+        if self.recipe.never_train_on:
+            dropped = f"{corpus.dropped:,} documents with held-out text dropped"
+            self.watcher.say(f"{phase.name}: {dropped}")
         data = make_data(phase, tokenizer, train, validation, self.recipe.seed + index)
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_data(kept, data)
-        self._tell(phase, corpus, data)
         return data
-
-    def _tell(self, phase: Phase, corpus: Corpus, data: Data) -> None:
-        self.watcher.say(
-            f"{phase.name}: {data.train.tokens:,} tokens in {len(data.train.ids):,} rows of "
-            f"{phase.row_length}; {corpus.dropped:,} documents with held-out text dropped"
-        )
-        for line in corpus.reading.summary():
-            self.watcher.say(line)
 
     def _newest_finished(self, model: nn.Module) -> int:
         """Index of the last finished phase, its weights loaded; -1 where there is none."""
@@ -179,43 +181,75 @@ class Run:
         )
         data = self._data(index, tokenizer)
         seed = self.recipe.seed + index
-        Training(model, phase, data, folder, seed=seed, accelerator=accelerator, hooks=hooks).run()
-        if accelerator.is_main_process:
-            write_whole(self._finished(index), model.state_dict())
-            (folder / "checkpoint.pt").unlink()
-        accelerator.wait_for_everyone()
+        training = Training(
+            model, phase, data, folder, seed=seed, accelerator=accelerator, hooks=hooks
+        )
+        self.watcher.say(training.summary())
+        training.run()
+        first_alone(accelerator, lambda: self._finish(model, index))
+
+    def _finish(self, model: nn.Module, index: int) -> None:
+        write_whole(self._finished(index), model.state_dict())
+        (self.phase_folder(index) / "checkpoint.pt").unlink()
+
+
+def tokenizer_texts(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:
+    """A drawn share of `sources`, bounded, to train a tokenizer on."""
+    train, _ = corpus.divided(sources, "tokenizer")
+    random.Random(corpus.seed).shuffle(train)
+    characters = 0
+    for document in train:
+        characters += len(document.text)
+        if characters > TOKENIZER_CHARACTERS:
+            return
+        yield document.text
 
 
 def open_run(
-    recipe: Recipe, corpus: Path, folder: Path, watcher: Watcher, *, resume: bool = False
+    recipe: Recipe,
+    corpus: Path,
+    folder: Path,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+    accelerator: Accelerator | None = None,
 ) -> Run:
     """A new run, or with `resume` the one that `folder` holds, if it does.
 
-    Raises TrainingError where `folder` holds a run that isn't to be resumed, or another one.
+    Where there are several processes, all call this, with their `accelerator`. Raises
+    TrainingError where `folder` holds a run that isn't to be resumed, or another one.
     """
-    begin(folder, {"recipe": asdict(recipe), "corpus": str(corpus)}, resume=resume)
+    config = {"recipe": asdict(recipe), "corpus": str(corpus)}
+    if accelerator is None:
+        begin(folder, config, resume=resume)
+    else:
+        first_alone(accelerator, lambda: begin(folder, config, resume=resume))
     return Run(recipe, corpus, folder, watcher)
 
 
 def begin(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
-    """Make a run folder with its config.json, or check that it is of this run."""
+    """Make a run folder with its config.json, or check that it is of this run.
+
+    A run that ended before it made anything holds nothing: what stopped it may be mended.
+    """
     path = folder / "config.json"
-    config = json.loads(json.dumps(config))
-    if path.exists():
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder} is a file; name a folder to work in with --run")
+    made = any(folder.glob("tokenizer")) or any(folder.glob("*/rows.npz"))
+    if path.exists() and made:
         if not resume:
             raise TrainingError(
                 f"{folder} holds a run: add --resume to go on with it, or name another folder"
             )
-        if _changed(json.loads(path.read_text(encoding="utf-8")), config, folder):
+        if _differ(json.loads(path.read_text(encoding="utf-8")), config):
             raise TrainingError(
                 f"{folder} holds a run with other settings; name another folder with --run"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(config, ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_text(path, json.dumps(config, ensure_ascii=False, indent=1) + "\n")
 
 
-def _changed(kept: dict[str, Any], config: dict[str, Any], folder: Path) -> bool:
-    """Whether something was made with other settings; before that they may be mended."""
-    made = any(folder.glob("tokenizer/tokenizer_config.json")) or any(folder.glob("*/rows.npz"))
-    return made and {**kept, "corpus": ""} != {**config, "corpus": ""}
+def _differ(kept: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Whether two settings differ in more than where the corpus lies."""
+    plain = json.loads(json.dumps(config))
+    return {**kept, "corpus": ""} != {**plain, "corpus": ""}

@@ -14,12 +14,22 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 
 from chatcli.errors import TrainingError
 
-__all__ = ["CHAT_TEMPLATE", "END_OF_TEXT", "END_OF_TURN", "control_id", "train_vocabulary"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "END_OF_TEXT",
+    "END_OF_TURN",
+    "TOKENIZER_FILES",
+    "control_id",
+    "read_vocabulary",
+    "train_vocabulary",
+]
 
 END_OF_TEXT = "<|endoftext|>"  # before every document and conversation
 END_OF_TURN = "<|end|>"
 MAX_TOKEN_BYTES = 16  # five Chinese characters: longer tokens are whole phrases, seen too rarely
 ROLES = ("system", "user", "assistant")
+CONTROLS = (END_OF_TEXT, END_OF_TURN, *(f"<|{role}|>" for role in ROLES))
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 # One control token opens a turn and one closes it: a small model has no tokens to spare.
 CHAT_TEMPLATE = (
@@ -42,8 +52,28 @@ def control_id(tokenizer: Tokenizer, token: str) -> int:
     """The id of a control token. Raises TrainingError where the tokenizer has none."""
     number = tokenizer.token_to_id(token)
     if number is None:
-        raise TrainingError(f"the tokenizer has no {token}; train it with this recipe")
+        raise TrainingError(
+            f"the tokenizer has no token {token}: pretraining takes those that `chatcli train "
+            "tokenizer` makes, and models that have one; `chatcli train sft` takes any model"
+        )
     return number
+
+
+def read_vocabulary(folder: Path) -> Tokenizer:
+    """The tokenizer that `train_vocabulary` wrote. Raises TrainingError for any other."""
+    for name in TOKENIZER_FILES:
+        if not (folder / name).is_file():
+            raise TrainingError(
+                f"{folder} has no {name}; make a tokenizer with `chatcli train tokenizer`"
+            )
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more precise
+        raise TrainingError(f"{path} holds no tokenizer ({error}); make it again") from error
+    for token in CONTROLS:
+        control_id(tokenizer, token)
+    return tokenizer
 
 
 def train_vocabulary(texts: Iterable[str], vocab_size: int, folder: Path) -> Tokenizer:
@@ -59,10 +89,9 @@ def train_vocabulary(texts: Iterable[str], vocab_size: int, folder: Path) -> Tok
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    special = [END_OF_TEXT, END_OF_TURN, *(f"<|{role}|>" for role in ROLES)]
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=special,
+        special_tokens=list(CONTROLS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
