@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench eval clean
 
 demo: $(STAMP)
 	$(BIN)/chatcli complete "世界上最高的山" --seed 7 --pace 4
@@ -23,6 +23,12 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/chatcli bench suite
+
+# What a model scores: `make eval MODEL=FOLDER`.
+MODEL ?= builtin
+QUESTIONS ?= $(wildcard ../shared/eval)
+eval: $(STAMP)
+	$(BIN)/chatcli train eval -m $(MODEL) $(if $(QUESTIONS),--questions $(QUESTIONS))
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

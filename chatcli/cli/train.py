@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Context, Option
 
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
-from chatcli.cli.options import ModelFlags, load_model
+from chatcli.cli.train_eval import evaluate
 from chatcli.cli.train_plot import plot
 
 if TYPE_CHECKING:
@@ -87,24 +87,4 @@ def run(
     return 0
 
 
-@app.command("eval", cls=SectionedCommand)
-@grouped
-def evaluate(
-    ctx: Context,
-    which: ModelFlags,
-    questions: Annotated[
-        Path, Option(metavar="FOLDER", help="Holds facts.jsonl, smalltalk.jsonl, lm_zh.txt …")
-    ],
-) -> int:
-    """Ask a model what the built-in one is asked, greedily, and print the scores."""
-    from chatcli.train.evaluate import evaluate as scores
-
-    env: Environment = ctx.obj
-    for score in scores(load_model(which, env.say), questions):
-        if score.unit == "share":
-            low, high = score.interval()
-            value = f"{score.value:6.1%}  ({low:.1%} to {high:.1%}, {score.count} items)"
-        else:
-            value = f"{score.value:6.3f}  ({score.count:,} characters)"
-        env.write(f"{score.name:28} {value}\n")
-    return 0
+app.command("eval", cls=SectionedCommand)(grouped(evaluate))

@@ -17,7 +17,6 @@ from chatcli.model.load import load
 from chatcli.train import loop
 from chatcli.train.checkpoints import Progress, save
 from chatcli.train.devices import open_accelerator
-from chatcli.train.evaluate import Score, bits_per_character, evaluate, stands_alone
 from chatcli.train.export import export
 from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Stopped
@@ -27,7 +26,6 @@ from chatcli.train.recipe import load_recipe
 from chatcli.train.rows import Data, load_data, make_data
 from chatcli.train.run import Run, Watcher, open_run
 from chatcli.train.sources import Corpus
-from tests.fakes import ScriptedModel
 
 RECIPE = """
 name = "toy"
@@ -340,47 +338,3 @@ def test_muon_makes_singular_values_nearly_one() -> None:
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
         assert values.min() > 0.5
         assert values.max() < 1.3
-
-
-@pytest.mark.parametrize(
-    ("text", "accept", "hit"),
-    [
-        ("是珠穆朗玛峰。", ["珠穆朗玛"], True),
-        (" It is Seven days", ["seven"], True),
-        ("17 days", ["7"], False),
-        ("a hundred", ["red"], False),
-        ("二十四小时", ["四"], False),
-        ("3.5 metres", ["5"], False),
-        ("x" * 40 + "Asia", ["Asia"], False),
-    ],
-)
-def test_an_answer_must_stand_alone_near_the_start(text: str, accept: list[str], hit: bool) -> None:
-    assert stands_alone(text, accept, 40) is hit
-
-
-def test_evaluation_scores_what_the_model_says(tmp_path: Path) -> None:
-    fact = {
-        "completion_prompt": "The capital of Japan is ",
-        "question": "Capital of Japan?",
-        "accept": ["Tokyo"],
-    }
-    (tmp_path / "facts.jsonl").write_text(json.dumps(fact) + "\n", encoding="utf-8")
-    scores = list(evaluate(ScriptedModel("Tokyo."), tmp_path))
-    assert scores == [Score("facts, completed", 1.0, 1), Score("facts, asked", 1.0, 1)]
-
-
-def test_bits_per_character_of_uniform_bytes_is_their_entropy() -> None:
-    model = ScriptedModel(lambda tokens: [0.0] * 256)
-    assert bits_per_character(model, "山") == pytest.approx(24.0)
-    assert bits_per_character(model, "ab") == pytest.approx(8.0)
-
-
-def test_a_question_without_its_fields_is_named(tmp_path: Path) -> None:
-    (tmp_path / "facts.jsonl").write_text('{"question": "a"}\n', encoding="utf-8")
-    with pytest.raises(TrainingError, match=r"facts\.jsonl.*completion_prompt"):
-        list(evaluate(ScriptedModel("a"), tmp_path))
-
-
-def test_an_evaluation_folder_without_questions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"facts\.jsonl"):
-        list(evaluate(ScriptedModel("a"), tmp_path))
