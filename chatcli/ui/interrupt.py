@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -21,8 +22,9 @@ class Interrupt:
     only `cancel` sets the flag.
     """
 
-    def __init__(self) -> None:
-        self._cancelled = False
+    def __init__(self, notice: Callable[[], None] | None = None) -> None:
+        """`notice` is called when the flag is set, by the signal handler as a rule."""
+        self._cancelled, self._notice = False, notice
         self._restore = signal.getsignal(signal.SIGINT)
 
     def cancelled(self) -> bool:
@@ -32,6 +34,8 @@ class Interrupt:
     def cancel(self) -> None:
         """Ask for the end as a first Ctrl-C does (a key, a test)."""
         self._cancelled = True
+        if self._notice is not None:
+            self._notice()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -50,4 +54,4 @@ class Interrupt:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._cancelled:
             raise KeyboardInterrupt
-        self._cancelled = True
+        self.cancel()

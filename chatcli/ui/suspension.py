@@ -1,8 +1,8 @@
 """Ctrl-Z while a reply streams: the terminal is left in order, then the process stops.
 
 The signal may come in the middle of a redraw, so it is obeyed at once only while the next
-chunk is being made, and otherwise where `obey` is called. What leaving the terminal takes
-is the business of those who changed it.
+chunk is being made, or between `rest` and `hold`, and otherwise where `obey` is called. What
+leaving the terminal takes is the business of those who changed it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,22 @@ class Suspension:
     def around(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """`items`, where Ctrl-Z is obeyed at once while the next of them is being made."""
         try:
-            self._at_once = True
-            self.obey()
+            self.rest()
             for item in items:
-                self._at_once = False
+                self.hold()
                 yield item
-                self._at_once = True
-                self.obey()
+                self.rest()
         finally:
-            self._at_once = False
+            self.hold()
+
+    def rest(self) -> None:
+        """From here on Ctrl-Z is obeyed at once; one that has come is obeyed now."""
+        self._at_once = True
+        self.obey()
+
+    def hold(self) -> None:
+        """From here on Ctrl-Z waits for `obey` or `rest`."""
+        self._at_once = False
 
     def obey(self) -> None:
         """Stop here if Ctrl-Z was pressed; return when the process is continued."""
