@@ -28,7 +28,7 @@ ALLOWED = {
     "probe": {"text", "model", "sampling", "engine"},
     # Training and benchmarks judge what people get, so they may hold a conversation.
     "train": {"text", "model", "sampling", "engine", "chat"},
-    "bench": {"text", "model", "sampling", "engine", "chat", "probe", "ui"},
+    "bench": {"text", "model", "sampling", "engine", "chat", "probe", "train", "ui"},
     "ui": {"text", "model", "sampling", "engine", "chat", "probe", "train"},
     "cli": {"text", "model", "sampling", "engine", "chat", "probe", "train", "bench", "ui"},
 }

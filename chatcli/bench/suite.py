@@ -14,6 +14,7 @@ from chatcli.bench.display import display
 from chatcli.bench.memory import memory
 from chatcli.bench.peer import peer
 from chatcli.bench.startup import first_token, start_up
+from chatcli.bench.training import training
 from chatcli.bench.turns import turns
 from chatcli.bench.types import Figure
 from chatcli.bench.workshop import Workshop
@@ -30,6 +31,7 @@ PARTS: Mapping[str, Callable[[Workshop], Iterator[Figure]]] = {
     "display": display,
     "turns": turns,
     "memory": memory,
+    "training": training,
 }
 
 
