@@ -33,7 +33,7 @@ class Entry:
     hidden_size: int
     num_hidden_layers: int
     plain: float = 0.5
-    matrix_lr: float = 0.012
+    matrix_lr: float = 0.01
 
 
 STUDY = (
@@ -65,6 +65,12 @@ def mixed(wide: Rows, plain: Rows, share: float, seed: int) -> Rows:
     few, rest = rng.choice(len(plain.ids), count), rng.permutation(len(wide.ids))[count:]
     ids = np.concatenate([plain.ids[few], wide.ids[rest]])
     return Rows(ids, np.ones(ids.shape, dtype=np.bool_))
+
+
+def shortened(data: Data, count: int) -> Data:
+    """The data with `count` rows of validation at most."""
+    kept = data.validation
+    return Data(data.train, Rows(kept.ids[:count], kept.learn[:count]))
 
 
 def train(
@@ -108,10 +114,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=0.3)
     parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--validation", type=int, default=8, help="rows of each kind")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     recipe = load_recipe(BUILTIN_RECIPE)
-    wide, plain = (load_data(path / "rows.npz") for path in sorted(args.run.glob("[12]-*")))
+    wide, plain = (
+        shortened(load_data(path / "rows.npz"), args.validation)
+        for path in sorted(args.run.glob("[12]-*"))
+    )
     results = []
     for entry in STUDY:
         results.append(train(entry, recipe, wide, plain, args))
