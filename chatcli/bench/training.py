@@ -25,7 +25,7 @@ __all__ = ["training"]
 
 _ROWS, _LENGTH = 4, 512
 _FEW, _MANY = 2, 8  # steps: their difference leaves the set-up of both loops out
-_SETTINGS = dict(row_length=_LENGTH, batch_rows=_ROWS, matrix_lr=0.0, other_lr=1e-3)
+_PHASE = Phase("bench", "pretrain", (), _LENGTH, _ROWS, matrix_lr=0.0, other_lr=1e-3)
 
 
 def training(shop: Workshop) -> Iterator[Figure]:
@@ -58,10 +58,9 @@ def _ours(model: nn.Module, rows: Rows, steps: int, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     taken = Rows(rows.ids[: _ROWS * steps], rows.learn[: _ROWS * steps])
     none = Rows(rows.ids[:0], rows.learn[:0])
-    phase = Phase("bench", "pretrain", (), **_SETTINGS)
     hooks = Hooks(lambda metric: None, lambda sample: None, None, lambda: False)
     loop = Training(
-        model, phase, Data(taken, none), folder,
+        model, _PHASE, Data(taken, none), folder,
         seed=1, accelerator=open_accelerator("cpu"), hooks=hooks,
     )  # fmt: skip
     loop.run()
