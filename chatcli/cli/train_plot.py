@@ -34,8 +34,8 @@ def plot(
     if out is not None:
         check_picture(out, force=force)
     curves = read_curves(run)
-    show_loss(env, curves)
-    if out is not None:
+    if out is not None:  # before the terminal, whose reader may be gone
         draw_picture(curves, out)
         env.say(f"wrote {out}")
+    show_loss(env, curves)
     return Status.DONE

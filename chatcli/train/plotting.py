@@ -20,6 +20,7 @@ __all__ = ["FORMATS", "check_picture", "draw_picture"]
 FORMATS = (".svg", ".png")
 
 _TRAINING, _VALIDATION, _GREY = "#1f77b4", "#d9480f", "#868e96"
+_NAME_CHARACTERS = 100  # that fit above the panel
 
 
 def check_picture(path: Path, *, force: bool = False) -> None:
@@ -72,7 +73,7 @@ def _draw(axes: Any, curves: Sequence[Curve]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: in_short(value) if value >= 0 else "")
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.01)
+    axes.set_xlim(curves[0].start, max(curves[-1].end, 1))
     handles, labels = axes.get_legend_handles_labels()
     known = dict(zip(labels, handles, strict=True))
     if known:
@@ -95,12 +96,13 @@ def _name_phases(axes: Any, curves: Sequence[Curve]) -> None:
     """A line where a phase begins, and its name above the panel."""
     for number, curve in enumerate(curves, 1):
         name = curve.phase if curve.phase.isascii() else f"phase {number}"
+        share = (curve.end - curve.start) / max(curves[-1].end, 1)
         if number > 1:
             axes.axvline(curve.start, color=_GREY, linewidth=0.8, linestyle=":")
         axes.text(
             (curve.start + curve.end) / 2,
             1.02,
-            name,
+            name[: int(share * _NAME_CHARACTERS)],
             transform=axes.get_xaxis_transform(),
             color=_GREY,
             ha="center",
