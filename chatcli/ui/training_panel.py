@@ -100,9 +100,9 @@ def panel_rows(standing: Standing, paint: Paint, columns: int, rows: int, now: f
 def duration(seconds: float) -> str:
     """ "45 s", "12 min", "3 h 05 min"."""
     minutes = round(seconds / 60)
-    if seconds < 90:
+    if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _head(
@@ -131,7 +131,7 @@ def _losses(loss: float, trend: float | None, validation: float | None) -> list[
     facts = [f"loss {loss:.3f}"]
     if trend is not None:
         arrow = "→" if abs(trend) < 5e-4 else "↓" if trend < 0 else "↑"
-        facts = [f"loss {loss:.3f}\N{NO-BREAK SPACE}{arrow} {abs(trend):.3f}"]
+        facts = [f"loss {loss:.3f} {arrow} {abs(trend):.3f}"]
     return facts if validation is None else [*facts, f"validation {validation:.3f}"]
 
 
