@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from chatcli.errors import TrainingError
-from chatcli.train.recipe import Phase, Recipe
+from chatcli.train.model_card import card
+from chatcli.train.provenance import Licence, read_counts
+from chatcli.train.recipe import Recipe
 from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN
 
 __all__ = ["check_out", "export"]
@@ -31,8 +33,13 @@ def check_out(out: Path) -> None:
         raise TrainingError(f"{out} exists and isn't empty; name another folder with --out")
 
 
-def export(model: nn.Module, recipe: Recipe, run: Path, out: Path) -> None:
-    """Write the checkpoint of a finished run into `out`. Raises TrainingError if it exists."""
+def export(
+    model: nn.Module, recipe: Recipe, run: Path, out: Path, licences: Sequence[Licence] = ()
+) -> None:
+    """Write the checkpoint of a finished run into `out`. Raises TrainingError if it exists.
+
+    `licences` are what its card says of the recipe's sources (see `provenance`).
+    """
     check_out(out)
     aside = out.with_name(out.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
@@ -44,8 +51,10 @@ def export(model: nn.Module, recipe: Recipe, run: Path, out: Path) -> None:
     metrics = _metrics(recipe, run)
     lines = [json.dumps(row, ensure_ascii=False) for row in metrics]
     (aside / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    card = _card(recipe, metrics, sum(p.numel() for p in model.parameters()))
-    (aside / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    counts = [read_counts(folder) for folder in _phase_folders(recipe, run)]
+    parameters = sum(p.numel() for p in model.parameters())
+    text = card(recipe, metrics, counts, parameters, licences)
+    (aside / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     if out.exists():
         out.rmdir()
     aside.replace(out)
@@ -73,47 +82,11 @@ def _write_generation_config(folder: Path) -> None:
 
 def _metrics(recipe: Recipe, run: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for index, phase in enumerate(recipe.phases):
-        path = run / f"{index + 1}-{phase.name}" / "metrics.jsonl"
-        rows += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for folder in _phase_folders(recipe, run):
+        text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+        rows += [json.loads(line) for line in text.splitlines()]
     return rows
 
 
-def _card(recipe: Recipe, metrics: Sequence[dict[str, Any]], parameters: int) -> str:
-    """The part of the card that the run itself knows; judgement is added by hand."""
-    shape = recipe.shape
-    lines = [
-        f"# {recipe.name}",
-        "",
-        f"{parameters:,} parameters: Qwen3 architecture, {shape.num_hidden_layers} layers, "
-        f"{shape.hidden_size} wide, {shape.num_attention_heads} heads over "
-        f"{shape.num_key_value_heads} key-value heads, tied head, byte-level BPE of "
-        f"{shape.vocab_size:,} tokens, context {shape.max_position_embeddings:,}, bfloat16.",
-        "",
-        "## Phases",
-        "",
-        "| phase | tokens learned | last loss | last validation loss | seconds |",
-        "|---|---|---|---|---|",
-        *(_phase_line(phase, metrics) for phase in recipe.phases),
-        "",
-        "Losses are nats a token. Validation rows are cut from the same mixture and not trained",
-        "on, but a text that the mixture repeats may stand in other rows: they show the course of",
-        "training, not how it generalises.",
-        "",
-        "## Sources",
-        "",
-        *(f"- {path}" for path in sorted({s.path for p in recipe.phases for s in p.sources})),
-        "",
-        f"Kept out of training: {', '.join(recipe.never_train_on) or 'nothing'}.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _phase_line(phase: Phase, metrics: Sequence[dict[str, Any]]) -> str:
-    last = [row for row in metrics if row["phase"] == phase.name][-1]
-    validation = last["validation_loss"]
-    shown = "not measured" if validation is None else f"{validation:.3f}"
-    return (
-        f"| {phase.name} | {last['tokens']:,} | {last['loss']:.3f} | {shown} | "
-        f"{last['seconds']:,.0f} |"
-    )
+def _phase_folders(recipe: Recipe, run: Path) -> list[Path]:
+    return [run / f"{index + 1}-{phase.name}" for index, phase in enumerate(recipe.phases)]

@@ -1,6 +1,6 @@
 """A recipe from corpus to checkpoint, step by step in one run folder.
 
-    RUN/config.json  tokenizer/  <phase>/{rows.npz, checkpoint.pt, metrics.jsonl, samples.jsonl}
+    RUN/config.json  tokenizer/  <phase>/{sources.json, rows.npz, checkpoint.pt, metrics.jsonl, …}
 
 Each step is skipped when its result is there, so a run that ended at any moment goes on
 where it was by being started again. Once its rows are made, it needs the corpus no more.
@@ -28,6 +28,7 @@ from chatcli.train.fresh import new_model, read_model
 from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, Metric, Sample
+from chatcli.train.provenance import Counts, keep_counts
 from chatcli.train.recipe import Recipe, Source
 from chatcli.train.rows import Data, load_data, make_data, save_data
 from chatcli.train.sources import Corpus
@@ -150,6 +151,10 @@ class Run:
             self.watcher.say(f"{phase.name}: {dropped}")
         data = make_data(phase, tokenizer, train, validation, self.recipe.seed + index)
         kept.parent.mkdir(parents=True, exist_ok=True)
+        documents = len(train) + len(validation)
+        bad_lines = len(corpus.reading.bad)
+        counts = Counts(documents, corpus.dropped, bad_lines, data.train.tokens)
+        keep_counts(kept.parent, counts)
         save_data(kept, data)
         return data
 
