@@ -51,7 +51,7 @@ def loss_plot(curves: Sequence[Curve], paint: Paint, columns: int, rows: int) ->
     for row, cells in enumerate(canvas.cells()):
         edge = f"{marks[row]:>{_MARGIN - 1}} ┤" if row in marks else " " * _MARGIN + "│"
         lines.append(paint("figures", edge) + _painted(cells, paint))
-    lines += [" " * _MARGIN + line for line in _axis(curves, canvas, columns - 1 - _MARGIN, paint)]
+    lines += [" " * _MARGIN + line for line in _axis(curves, canvas, paint)]
     return [*lines, *_legend(curves, paint, columns)]
 
 
@@ -124,7 +124,7 @@ def _painted(cells: Iterable[tuple[str, str]], paint: Paint) -> str:
     return row.rstrip()
 
 
-def _axis(curves: Sequence[Curve], canvas: _Canvas, room: int, paint: Paint) -> list[str]:
+def _axis(curves: Sequence[Curve], canvas: _Canvas, paint: Paint) -> list[str]:
     """The axis with a tick where a phase begins, the tokens there, and the phases' names."""
     starts = [canvas.column(curve.start) for curve in curves]
     line = "".join("┬" if column in starts[1:] else "─" for column in range(canvas.width))
@@ -133,7 +133,7 @@ def _axis(curves: Sequence[Curve], canvas: _Canvas, room: int, paint: Paint) -> 
     counts = [(column, in_short(curve.start)) for column, curve in zip(starts, curves, strict=True)]
     counts = [(at, text) for at, text in counts if at + len(text) < last]
     names: list[tuple[int, str]] = []
-    for column, after, curve in zip(starts, [*starts[1:], room - 1], curves, strict=True):
+    for column, after, curve in zip(starts, [*starts[1:], canvas.width], curves, strict=True):
         if after - column > 1:
             names.append((column, clip(visible(curve.phase, keep_newlines=False), after - column)))
     below = [f" {_placed(texts)}" for texts in ([*counts, (last - 1, end)], names)]
