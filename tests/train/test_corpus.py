@@ -14,8 +14,10 @@ from chatcli.errors import TrainingError
 from chatcli.text.types import Message
 from chatcli.train.corpus import Reading, read_conversations, read_documents
 from chatcli.train.facts import fact_conversations, parse_fact
+from chatcli.train.generate import GENERATORS
 from chatcli.train.heldout import HeldOut, normalise
 from chatcli.train.recipe import BUILTIN_RECIPE, load_recipe
+from chatcli.train.sources import Corpus
 from tests.shared import shared_path
 
 TALK = {
@@ -46,7 +48,7 @@ def test_bad_lines_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"gone\.txt.*corpus"):
+    with pytest.raises(TrainingError, match=r"gone\.txt.*check the path"):
         list(read_documents(tmp_path / "gone.txt", Reading()))
 
 
@@ -109,11 +111,54 @@ def test_a_recipe_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_the_built_in_recipe_names_files_that_exist() -> None:
-    corpus = shared_path("corpus")
+    corpus = Corpus(shared_path("corpus"), HeldOut([]), 0)
     recipe = load_recipe(BUILTIN_RECIPE)
-    for phase in recipe.phases:
-        for source in phase.sources:
-            assert (corpus / source.path).exists(), source.path
+    sources = [*recipe.tokenizer_sources, *(s for phase in recipe.phases for s in phase.sources)]
+    generated = {source.path for source in sources if source.kind == "generated"}
+    assert generated <= set(GENERATORS)
+    files = {source.path for source in sources if source.kind != "generated"}
+    assert [n for n in files | {*recipe.never_train_on} if not corpus.path(n).is_file()] == []
+
+
+def test_the_built_in_recipe_trains_on_nothing_that_others_are_measured_by() -> None:
+    recipe = load_recipe(BUILTIN_RECIPE)
+    kept_out = {
+        *(f"../eval/{name}" for name in ("lm_zh.txt", "lm_en.txt", "four_tasks.jsonl")),
+        *(f"questions/{name}.jsonl" for name in ("wordings", "everyday")),
+    }
+    assert kept_out <= set(recipe.never_train_on)
+    paths = {source.path for phase in recipe.phases for source in phase.sources}
+    assert not paths & kept_out
+    assert not any(path.startswith("questions/") for path in paths)
+
+
+RECIPE = """
+name = "toy"
+seed = 1
+tokenizer_sources = [{ path = "a.txt", kind = "text" }]
+
+[shape]
+vocab_size = 300
+hidden_size = 64
+intermediate_size = 128
+num_hidden_layers = 1
+num_attention_heads = 4
+num_key_value_heads = 2
+head_dim = 16
+max_position_embeddings = 128
+
+[[phases]]
+name = "only"
+kind = "pretrain"
+row_length = 64
+batch_rows = 8
+matrix_lr = 0.01
+other_lr = 0.01
+sources = [
+    { path = "a.txt", kind = "text", epochs = 0.75 },
+    { path = "sums_zh", kind = "generated", count = 5 },
+]
+"""
 
 
 @pytest.mark.parametrize(
@@ -124,18 +169,23 @@ def test_the_built_in_recipe_names_files_that_exist() -> None:
         ("hidden_size =", "wings = 2\nhidden_size =", "wings"),
         ("seed =", "seed = =", "line"),
         ("epochs = 0.75", "epochs = 0", "epochs 0"),
-        ("head_dim = 64\n", "", "head_dim"),
-        ("head_dim = 64", "head_dim = 63", "head_dim is 63.*even"),
-        ("vocab_size = 8192", "vocab_size = 100", "vocab_size is 100.*261"),
+        (", count = 5", "", "sums_zh: count is for generated text, and needed there"),
+        ("epochs = 0.75", "count = 2", "a.txt: count is for generated text"),
+        ("head_dim = 16\n", "", "head_dim"),
+        ("head_dim = 16", "head_dim = 15", "head_dim is 15.*even"),
+        ("vocab_size = 300", "vocab_size = 100", "vocab_size is 100.*261"),
         ("num_key_value_heads = 2", "num_key_value_heads = 3", "3, but must be a divisor of 4"),
-        ("row_length = 512", "row_length = 4096", "row_length is 4096.*2048"),
+        ("row_length = 64", "row_length = 129", "row_length is 129.*128"),
         ("batch_rows = 8", "batch_rows = 0", "batch_rows is 0"),
+        ("batch_rows = 8", "batch_rows = 8\naccumulate = 3", "accumulate is 3.*divisor of 8"),
+        ("[[phases]]", "[[phase]]", "phase"),
     ],
 )
 def test_a_mistake_in_a_recipe_is_named(tmp_path: Path, old: str, new: str, names: str) -> None:
-    text = BUILTIN_RECIPE.read_text(encoding="utf-8")
-    assert old in text
+    assert RECIPE.count(old) == 1
     path = tmp_path / "recipe.toml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    path.write_text(RECIPE, encoding="utf-8")
+    assert load_recipe(path).name == "toy"
+    path.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(TrainingError, match=names):
         load_recipe(path)
