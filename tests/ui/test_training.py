@@ -118,7 +118,7 @@ def test_the_block_fits_any_window_and_leaves_room(
 ) -> None:
     screen = Screen(columns, rows)
     with TrainingView(screen_environment(screen), clock=clock) as view:
-        for step in range(1, 60):
+        for step in range(1, 21):
             clock.now += 1
             view.watcher.cancelled()
             steps = None if step < 5 else 123_456
