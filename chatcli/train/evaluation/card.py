@@ -84,6 +84,8 @@ def measured_part(evaluation: Evaluation, talks: Sequence[Talk], settings: str) 
         "Intervals are Wilson's for shares and bootstrapped over passages for bits. A sampled",
         "reply is mechanically right if it ends by itself within 128 tokens, isn't empty, doesn't",
         "loop and holds no broken character; whether it is on the subject is not judged here.",
+        "Visible wordings and small talk may stand in the training text; the recipe that comes",
+        "with chatcli keeps the other wordings, dialogues, passages and prompts out of it.",
         "",
         "## Conversations",
         "",
