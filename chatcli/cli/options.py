@@ -26,6 +26,7 @@ __all__ = [
     "DisplayFlags",
     "ModelFlags",
     "SamplingFlags",
+    "complete_words",
     "display_options",
     "load_model",
     "sampling_config",
@@ -42,7 +43,7 @@ _DEFAULTS: Mapping[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.95}
 _LUCKY = ("top_k", "top_p", "min_p", "typical_p")
 
 
-def _words(*words: str) -> Callable[[str], list[str]]:
+def complete_words(*words: str) -> Callable[[str], list[str]]:
     """What the shell completes an option's value with."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
@@ -67,7 +68,7 @@ class ModelFlags:
         Option(
             metavar="NAME",
             help="auto, native or transformers.",
-            autocompletion=_words("auto", "native", "transformers"),
+            autocompletion=complete_words("auto", "native", "transformers"),
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
@@ -76,7 +77,7 @@ class ModelFlags:
         Option(
             metavar="NAME",
             help="auto, cpu, cuda, cuda:N or mps.",
-            autocompletion=_words("auto", "cpu", "cuda", "mps"),
+            autocompletion=complete_words("auto", "cpu", "cuda", "mps"),
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
@@ -85,7 +86,7 @@ class ModelFlags:
         Option(
             metavar="NAME",
             help="auto, float32, bfloat16 or float16.",
-            autocompletion=_words("auto", "float32", "bfloat16", "float16"),
+            autocompletion=complete_words("auto", "float32", "bfloat16", "float16"),
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
@@ -198,7 +199,7 @@ class SamplingFlags:
         Option(
             metavar="NAME",
             help="hf, llamacpp, vllm, mlx, or stages separated by commas; no others run.",
-            autocompletion=_words("hf", "llamacpp", "vllm", "mlx"),
+            autocompletion=complete_words("hf", "llamacpp", "vllm", "mlx"),
             rich_help_panel=_SAMPLING,
         ),
     ] = None

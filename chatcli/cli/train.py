@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Context, Option
 
+from chatcli.cli import Status
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
+from chatcli.cli.launched import leads, watched
 from chatcli.cli.train_eval import evaluate
 from chatcli.cli.train_plot import plot
+from chatcli.cli.train_steps import pretrain, sft, tokenizer
 
 if TYPE_CHECKING:
     from chatcli.ui.environment import Environment
 
-__all__ = ["app", "leads"]
+__all__ = ["app"]
 
 app = command_app()
-app.command(cls=SectionedCommand)(plot)
-
-INTERRUPTED = 130
 
 
 @app.callback()
@@ -28,13 +27,6 @@ def _root() -> None:
     """Make a checkpoint from text of your own: tokenizer, pretraining, chat fine-tuning."""
 
 
-def leads() -> bool:
-    """Whether this is the process that speaks, of those that a launcher started."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-@app.command(cls=SectionedCommand)
-@grouped
 def run(
     ctx: Context,
     corpus: Annotated[Path, Option(metavar="FOLDER", help="Where the recipe's files are.")],
@@ -56,35 +48,36 @@ def run(
 ) -> int:
     """Run a recipe from corpus to checkpoint; stopped at any moment, it can go on."""
     from chatcli.errors import UsageError
-    from chatcli.train.devices import open_accelerator
+    from chatcli.train.devices import first_alone, open_accelerator
     from chatcli.train.export import check_out, export
-    from chatcli.train.loop import Stopped
     from chatcli.train.memory import keep_freed_memory
+    from chatcli.train.provenance import read_licences
     from chatcli.train.recipe import BUILTIN_RECIPE, load_recipe
     from chatcli.train.run import open_run
-    from chatcli.ui.training import TrainingView
 
-    env: Environment = ctx.obj
     if out is None and not prepare:
         raise UsageError("name the folder to write with --out, or only --prepare the run")
-    if out is not None:
-        check_out(out)
-    plan = load_recipe(recipe or BUILTIN_RECIPE)
-    with TrainingView(env, leads=leads()) as view:
-        training = open_run(plan, corpus, run, view.watcher, resume=resume)
+    env: Environment = ctx.obj
+    with watched(env, run) as watcher:
+        if out is not None:
+            check_out(out)
+        recipe = recipe or BUILTIN_RECIPE
+        plan, licences = load_recipe(recipe), read_licences(recipe.parent)
         if prepare or out is None:
-            training.prepare()
-            return 0
+            open_run(plan, corpus, run, watcher, resume=resume).prepare()
+            return Status.DONE
         keep_freed_memory()
-        try:
-            model = training.train(open_accelerator(device))
-        except Stopped:
-            env.say(f"stopped and saved; the same command with --resume goes on from {run}")
-            return INTERRUPTED
+        accelerator = open_accelerator(device)
+        training = open_run(plan, corpus, run, watcher, resume=resume, accelerator=accelerator)
+        model = training.train(accelerator)
+        first_alone(accelerator, lambda: export(model, plan, run, out, licences))
     if leads():
-        export(model, plan, run, out)
         env.say(f"wrote {out}; talk to it: chatcli chat -m {out}")
-    return 0
+    return Status.DONE
 
 
+for step in (tokenizer, pretrain, sft):
+    app.command(cls=SectionedCommand)(grouped(step))
+app.command(cls=SectionedCommand)(grouped(run))
 app.command("eval", cls=SectionedCommand)(grouped(evaluate))
+app.command(cls=SectionedCommand)(plot)

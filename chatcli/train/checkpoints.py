@@ -17,7 +17,15 @@ from torch import nn
 
 from chatcli.errors import TrainingError
 
-__all__ = ["Progress", "replace_text", "restore", "save", "write_errors", "write_whole"]
+__all__ = [
+    "Progress",
+    "replace_text",
+    "replacing",
+    "restore",
+    "save",
+    "write_errors",
+    "write_whole",
+]
 
 
 @dataclass(slots=True)
@@ -85,13 +93,13 @@ def learned(model: nn.Module) -> dict[str, Any]:
 
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
     """torch.save that replaces `path` only by a complete, synced file."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         torch.save(value, file)
 
 
 def replace_text(path: Path, text: str) -> None:
     """Replace `path` only by the complete, synced text. Raises TrainingError as `save`."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(text.encode("utf-8"))
 
 
@@ -109,7 +117,11 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` once it is complete and synced.
+
+    Raises TrainingError where the disk is full.
+    """
     aside = path.with_name(path.name + ".tmp")
     try:
         with write_errors(path):

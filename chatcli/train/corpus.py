@@ -25,6 +25,7 @@ __all__ = [
     "Reading",
     "input_files",
     "read_any",
+    "read_chats",
     "read_conversations",
     "read_documents",
     "read_json",
@@ -33,7 +34,8 @@ __all__ = [
 Conversation = tuple[Message, ...]
 
 COMPRESSED = (".gz", ".xz")
-READ_IN_FOLDERS = (".txt", ".md", ".jsonl")
+TEXT = (".txt", ".md")
+READ_IN_FOLDERS = (*TEXT, ".jsonl")
 ROLES = ("system", "user", "assistant")
 
 
@@ -128,14 +130,24 @@ def read_documents(path: Path, reading: Reading) -> Iterator[str]:
         yield "\n".join(lines)
 
 
+def read_chats(path: Path, reading: Reading) -> Iterator[tuple[Path, int, Conversation]]:
+    """The conversations of a file or a folder, each with its file and line; no other text."""
+    for file in input_files(path):
+        if _kind(file) in TEXT:
+            reading.bad.append(BadLine(file, 1, "a text file; conversations are JSON Lines"))
+            continue
+        for number, record in read_json(file, reading):
+            conversation = _messages(record.get("messages"))
+            if isinstance(conversation, str):
+                reading.bad.append(BadLine(file, number, conversation))
+            else:
+                yield file, number, conversation
+
+
 def read_conversations(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Conversations of a JSON Lines file: `{"messages": [{"role", "content"}, …]}`."""
-    for number, record in read_json(path, reading):
-        conversation = _messages(record.get("messages"))
-        if isinstance(conversation, str):
-            reading.bad.append(BadLine(path, number, conversation))
-        else:
-            yield conversation
+    for _, _, conversation in read_chats(path, reading):
+        yield conversation
 
 
 def read_json(path: Path, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -5,18 +5,20 @@ What only one of several processes may do (read, write, decide) goes through her
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from chatcli.errors import ChatcliError, TrainingError
-from chatcli.model.device import pick_device
+from chatcli.errors import ChatcliError, DeviceError, TrainingError
+from chatcli.model.device import memory_errors, pick_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["first_alone", "from_first", "open_accelerator"]
+__all__ = ["first_alone", "from_first", "open_accelerator", "step_memory"]
 
 
 def open_accelerator(name: str) -> Accelerator:
@@ -26,7 +28,7 @@ def open_accelerator(name: str) -> Accelerator:
     says of what kind. Raises TrainingError where accelerate isn't installed.
     """
     try:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, InitProcessGroupKwargs
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise TrainingError(
@@ -39,7 +41,12 @@ def open_accelerator(name: str) -> Accelerator:
     if half:
         torch.set_float32_matmul_precision("high")
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(mixed_precision="bf16" if half else "no", cpu=device.type == "cpu")
+    patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # while one reads the corpus
+    return Accelerator(
+        mixed_precision="bf16" if half else "no",
+        cpu=device.type == "cpu",
+        kwargs_handlers=[patient],
+    )
 
 
 def first_alone(accelerator: Accelerator, work: Callable[[], None]) -> None:
@@ -67,3 +74,16 @@ def from_first(accelerator: Accelerator, value: Any) -> Any:
     from accelerate.utils import broadcast_object_list
 
     return broadcast_object_list([value])[0]
+
+
+@contextmanager
+def step_memory(device: torch.device) -> Iterator[None]:
+    """Turn memory that ends during a step into one DeviceError that says what to lower."""
+    try:
+        with memory_errors("training", device):
+            yield
+    except DeviceError as error:
+        raise DeviceError(
+            f"not enough memory on {device} for a step: lower the rows of a batch, or their "
+            "length, or raise --accumulate"
+        ) from error

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from chatcli.errors import TrainingError
 from chatcli.train.batches import Batches, Share
 from chatcli.train.checkpoints import Progress, restore, save
-from chatcli.train.devices import first_alone, from_first
+from chatcli.train.devices import first_alone, from_first, step_memory
 from chatcli.train.metrics import Hooks, Log, Metric, Sample
 from chatcli.train.objective import Objective
 from chatcli.train.optimizers import make_optimizers, schedule, set_rate
@@ -81,7 +81,7 @@ class Training:
         known = self._progress.loss if accelerator.is_main_process else 0.0
         self._losses = torch.tensor(known, device=device)  # summed since the last point
         self._before = (self._progress.seconds, self._progress.tokens)
-        self._clock: dict[int, float] = {}
+        self._clock: list[float] = []  # when each step of this process ended
 
     def _open_logs(self) -> None:
         self._metrics = Log(self._folder / "metrics.jsonl", self._progress.step)
@@ -120,7 +120,8 @@ class Training:
         progress = self._progress
         self._started = saved = sampled = time.monotonic()
         while progress.steps is None or progress.step < progress.steps:
-            self._step()
+            with step_memory(self._accelerator.device):
+                self._step()
             now = time.monotonic()
             progress.seconds = self._before[0] + now - self._started
             wishes = Wishes(
@@ -174,16 +175,17 @@ class Training:
         progress, minutes = self._progress, self._phase.minutes
         if progress.steps is not None or minutes is None:
             return progress.steps
-        self._clock[progress.step] = now
-        first, last = self._clock.get(MEASURED_STEPS.start), MEASURED_STEPS.stop
-        if first is None or (progress.step < last and progress.seconds < minutes * 6):
+        self._clock.append(now)
+        done, enough = len(self._clock), MEASURED_STEPS.stop
+        if done < 2 or (done < enough and progress.seconds < minutes * 6):
             return None
         if self._accelerator.device.type == "cuda":
             torch.cuda.synchronize()
             now = time.monotonic()
-        done = max(progress.step - MEASURED_STEPS.start, 1)
+        first = MEASURED_STEPS.start if done > MEASURED_STEPS.start else 1
+        speed = (done - first) / max(now - self._clock[first - 1], 1e-6)
         left = minutes * 60 - progress.seconds
-        return progress.step + max(1, int(left * done / max(now - first, 1e-6)))
+        return progress.step + max(0, int(left * speed))
 
     @property
     def _stride(self) -> int:

@@ -6,6 +6,7 @@ modules beside this one; here a file becomes values, and a mistake in it one cle
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -171,7 +172,8 @@ def _check_phase(phase: Phase, shape: Shape) -> None:
 
 def check_phase(phase: Phase) -> None:
     """Raises TrainingError for a number that no phase can have."""
-    where = f"phase {phase.name}"
+    where, rate = f"phase {phase.name}", phase.matrix_lr
+    _require(rate == 0 or _positive(rate), where, "matrix_lr", rate, "a number from 0 up")
     for name in ("row_length", "batch_rows", "accumulate", "other_lr", "passes"):
         value = getattr(phase, name)
         _require(_positive(value), where, name, value, "a number above 0")
@@ -182,7 +184,7 @@ def check_phase(phase: Phase) -> None:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _require(right: bool, where: str, name: str, value: Any, wanted: str) -> None:

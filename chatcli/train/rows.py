@@ -62,7 +62,7 @@ def make_data(
     Raises TrainingError where there are none, or too few for a row.
     """
     if not train:
-        raise TrainingError(f"phase {phase.name}: the sources hold no usable text")
+        raise TrainingError(f"phase {phase.name}: the sources hold no usable text; add some")
     sft = phase.kind == "sft"
     kept = pack(_encode(tokenizer, validation, sft), phase.row_length, whole=sft)
     rows = pack(_encode(tokenizer, train, sft), phase.row_length, whole=sft)

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from chatcli.errors import TrainingError
+from chatcli.model.device import memory_errors
 from chatcli.text.tokenizer import load_tokenizer
 from chatcli.train.checkpoints import replace_text, write_whole
 from chatcli.train.devices import first_alone
@@ -45,7 +46,7 @@ from chatcli.train.writer import PROMPTS, Writer
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Run", "Watcher", "begin", "open_run", "tokenizer_texts"]
+__all__ = ["Run", "Watcher", "begin", "check_run", "open_run", "tokenizer_texts"]
 
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
@@ -82,7 +83,8 @@ class Run:
         """All phases in order; returns the trained model. Raises loop.Stopped on request."""
         first_alone(accelerator, self.prepare)
         tokenizer = self.tokenizer()
-        model = self._new_model(tokenizer)
+        with memory_errors("for the model", torch.device("cpu")):
+            model = self._new_model(tokenizer)
         self.watcher.say(f"model: {sum(p.numel() for p in model.parameters()):,} parameters")
         done = self._newest_finished(model)
         for index in range(done + 1, len(self.recipe.phases)):
@@ -238,20 +240,25 @@ def begin(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     A run that ended before it made anything holds nothing: what stopped it may be mended.
     """
     path = folder / "config.json"
+    if check_run(folder, resume=resume) and _differ(json.loads(path.read_bytes()), config):
+        raise TrainingError(
+            f"{folder} holds a run with other settings; name another folder with --run"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(path, json.dumps(config, ensure_ascii=False, indent=1) + "\n")
+
+
+def check_run(folder: Path, *, resume: bool) -> bool:
+    """Whether `folder` holds a run; TrainingError where that isn't to be resumed."""
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder to work in with --run")
     made = any(folder.glob("tokenizer")) or any(folder.glob("*/rows.npz"))
-    if path.exists() and made:
-        if not resume:
-            raise TrainingError(
-                f"{folder} holds a run: add --resume to go on with it, or name another folder"
-            )
-        if _differ(json.loads(path.read_text(encoding="utf-8")), config):
-            raise TrainingError(
-                f"{folder} holds a run with other settings; name another folder with --run"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(config, ensure_ascii=False, indent=1) + "\n")
+    holds = made and (folder / "config.json").exists()
+    if holds and not resume:
+        raise TrainingError(
+            f"{folder} holds a run: add --resume to go on with it, or name another folder"
+        )
+    return holds
 
 
 def _differ(kept: dict[str, Any], config: dict[str, Any]) -> bool:

@@ -184,13 +184,15 @@ def _matrices(module: Any) -> Iterator[tuple[str, Any]]:
             yield name, layer
 
 
-def export_tuned(base: Base, out: Path, card_lines: Sequence[str]) -> None:
+def export_tuned(
+    base: Base, out: Path, card_lines: Sequence[str], *, beside: Sequence[Path] = ()
+) -> None:
     """Write what `base` became into the folder `out`: a whole model, or its adapter alone.
 
     The base's tokenizer files go along as they are, its chat template (or the one lent), and
-    a generation_config.json that names every end token; `card_lines` become MODEL_CARD.md.
-    Raises TrainingError where `out` holds something, and where writing fails; nothing half
-    written is left under that name.
+    a generation_config.json that names every end token; `card_lines` become MODEL_CARD.md, and
+    the files `beside` are copied. Raises TrainingError where `out` holds something, and where
+    writing fails; nothing half written is left under that name.
     """
     check_out(out)
     aside = out.with_name(out.name + ".tmp")
@@ -202,6 +204,8 @@ def export_tuned(base: Base, out: Path, card_lines: Sequence[str]) -> None:
         _write_generation_config(base, aside)
         card = aside / "MODEL_CARD.md"
         card.write_text("\n".join(card_lines) + "\n", encoding="utf-8")
+        for path in beside:
+            shutil.copyfile(path, aside / path.name)
         for path in aside.iterdir():  # safetensors writes for its owner's eyes only
             path.chmod(card.stat().st_mode)
         if out.exists():

@@ -1,17 +1,19 @@
-"""Samples while a model trains: it continues a prompt, as `chatcli complete` would."""
+"""Samples while a model trains: it goes on after a prompt, as in `chatcli complete` or `chat`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from chatcli.engine.stream import complete
+from chatcli.engine.stream import stream
 from chatcli.model.sizes import ModelSizes
 from chatcli.model.transformers import AdapterModel
 from chatcli.model.types import Checkpoint
+from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Tokenizer
 
@@ -23,10 +25,17 @@ SETTINGS = SamplingConfig(temperature=0.8, top_k=40, top_p=0.95, seed=1)
 
 
 class Writer:
-    """Calls give (prompt, continuation), the prompts in turn."""
+    """Calls give (prompt, continuation), the prompts in turn.
+
+    A prompt is a text to continue, or the ids of one, the opening of a reply included.
+    """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Tokenizer, folder: Path, prompts: tuple[str, ...]
+        self,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        folder: Path,
+        prompts: Sequence[str | Sequence[int]],
     ) -> None:
         module: Any = model
         sizes = ModelSizes.from_json(module.config.to_dict())
@@ -50,6 +59,9 @@ class Writer:
         self._prompts = cycle(prompts)
 
     def __call__(self) -> tuple[str, str]:
-        prompt = next(self._prompts)
-        chunks = complete(self._model, prompt, SETTINGS, max_tokens=SAMPLE_TOKENS, top=0)
-        return prompt, "".join(chunk.text for chunk in chunks)
+        prompt, tokenizer = next(self._prompts), self._model.tokenizer
+        ids = tokenizer.encode(prompt, bos=True) if isinstance(prompt, str) else prompt
+        shown = prompt if isinstance(prompt, str) else tokenizer.decode(ids, special=False)
+        chain = SamplerChain(SETTINGS)
+        chunks = stream(self._model, ids, chain, max_tokens=SAMPLE_TOKENS, top=0)
+        return shown, "".join(chunk.text for chunk in chunks)
