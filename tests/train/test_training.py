@@ -302,6 +302,7 @@ def test_a_run_folder_of_another_recipe_is_refused(corpus: Path) -> None:
 
 def test_a_run_is_gone_on_with_only_when_asked_to(corpus: Path) -> None:
     run = start(corpus, "run", [])
+    run.prepare()
     with pytest.raises(TrainingError, match="add --resume"):
         open_run(run.recipe, corpus, run.folder, run.watcher)
 
