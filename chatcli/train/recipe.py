@@ -73,7 +73,9 @@ class Phase:
     each time; or, with `minutes`, as often as that time allows at the speed of the first
     steps. The learning rate rises over `warmup` (a share of the steps), stays, and falls to
     zero over the last `decay`. `matrix_lr` is Muon's, for the weight matrices (0: AdamW
-    trains them too); `other_lr` is AdamW's.
+    trains them too); `other_lr` is AdamW's. With `blend_with`, the phase begins with a mean
+    of weights: `blend` parts of the newest, the rest of those after the phase it names
+    (Wortsman et al., arXiv:2109.01903): what a long phase on little text overdid is undone.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Phase:
     passes: float = 1.0
     minutes: float | None = None
     accumulate: int = 1
+    blend_with: str = ""
+    blend: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,15 @@ def check_recipe(recipe: Recipe) -> None:
     if bool(recipe.tokenizer_sources) == bool(recipe.tokenizer):
         raise TrainingError("it needs tokenizer_sources, or a tokenizer's folder, and not both")
     _check_shape(recipe.shape)
+    earlier: list[str] = []
     for phase in recipe.phases:
         _check_phase(phase, recipe.shape)
+        if phase.blend_with and phase.blend_with not in earlier:
+            raise TrainingError(
+                f"phase {phase.name}: blend_with names {phase.blend_with!r}, "
+                f"but must name an earlier phase ({', '.join(earlier) or 'there is none'})"
+            )
+        earlier.append(phase.name)
 
 
 def _check_shape(shape: Shape) -> None:
@@ -179,6 +190,8 @@ def check_phase(phase: Phase) -> None:
         _require(_positive(value), where, name, value, "a number above 0")
     if phase.minutes is not None:
         _require(_positive(phase.minutes), where, "minutes", phase.minutes, "a number above 0")
+    inside = 0 <= phase.blend <= 1
+    _require(inside, where, "blend", phase.blend, "a share from 0 to 1")
     rows, parts = phase.batch_rows, phase.accumulate
     _require(rows % parts == 0, where, "accumulate", parts, f"a divisor of {rows} batch_rows")
 

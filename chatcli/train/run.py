@@ -30,7 +30,7 @@ from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, Metric, Sample
 from chatcli.train.provenance import Counts, keep_counts
-from chatcli.train.recipe import Recipe, Source
+from chatcli.train.recipe import Phase, Recipe, Source
 from chatcli.train.rows import Data, load_data, make_data, save_data
 from chatcli.train.sources import Corpus
 from chatcli.train.vocabulary import (
@@ -164,10 +164,24 @@ class Run:
         """Index of the last finished phase, its weights loaded; -1 where there is none."""
         for index in reversed(range(len(self.recipe.phases))):
             if self._finished(index).exists():
-                saved = torch.load(self._finished(index), map_location="cpu", weights_only=True)
-                model.load_state_dict(saved)
+                model.load_state_dict(self._weights_after(index))
                 return index
         return -1
+
+    def _weights_after(self, index: int) -> dict[str, torch.Tensor]:
+        weights: dict[str, torch.Tensor] = torch.load(
+            self._finished(index), map_location="cpu", weights_only=True
+        )
+        return weights
+
+    def _blend(self, model: nn.Module, phase: Phase) -> None:
+        """Give `model` the mean of its weights and an earlier phase's that `phase` asks for."""
+        if phase.blend_with:
+            names = [each.name for each in self.recipe.phases]
+            other = self._weights_after(names.index(phase.blend_with))
+            newest = model.state_dict()
+            mean = {name: other[name].lerp(newest[name].cpu(), phase.blend) for name in other}
+            model.load_state_dict(mean)
 
     def _finished(self, index: int) -> Path:
         return self.phase_folder(index) / "finished.pt"
@@ -178,6 +192,7 @@ class Run:
         folder, phase = self.phase_folder(index), self.recipe.phases[index]
         if (folder / "checkpoint.pt").exists():
             self.watcher.say(f"{phase.name}: going on from its last checkpoint")
+        self._blend(model, phase)
         model.to(accelerator.device)
         readable = load_tokenizer(self.folder / "tokenizer")
         hooks = Hooks(
