@@ -40,8 +40,8 @@ STUDY = (
     Entry("small", 192, 5),
     Entry("medium", 256, 6),
     Entry("large", 384, 8),
-    Entry("large, less plain text", 384, 8, plain=0.15),
-    Entry("large, AdamW for all", 384, 8, matrix_lr=0.0),
+    Entry("small, less plain text", 192, 5, plain=0.15),
+    Entry("small, AdamW for all", 192, 5, matrix_lr=0.0),
 )
 
 
