@@ -24,7 +24,7 @@ from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, read_metrics
 from chatcli.train.recipe import Phase, Source, check_phase
 from chatcli.train.rows import Data, Encoded, Rows, divide, load_data, pack, save_data
-from chatcli.train.run import Watcher, begin, check_run
+from chatcli.train.run import NOTHING_TO_RESUME, Watcher, begin, check_run
 from chatcli.train.tuning import Base, LoraSettings, export_tuned, open_base
 from chatcli.train.turns import encode_conversation
 from chatcli.train.vocabulary import CHAT_TEMPLATE
@@ -122,7 +122,8 @@ def fine_tune(
     """
     check_out(asked.out)
     check_inputs(asked.inputs, asked.out, asked.run)
-    check_run(asked.run, resume=resume)
+    if not check_run(asked.run, resume=resume) and resume:
+        watcher.say(NOTHING_TO_RESUME.format(asked.run))
     resolve(asked.model)
     accelerator = open_accelerator(device)
     torch.manual_seed(asked.seed)  # LoRA's first matrices

@@ -101,6 +101,8 @@ class Recipe:
 
     The tokenizer is trained on `tokenizer_sources`, or is the folder `tokenizer`'s. Weights
     begin at random, or with those of the checkpoint folder `start`, whose shape they then have.
+    `samples` are texts that the model in training goes on with from time to time, by default
+    the beginnings of some rows.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Recipe:
     tokenizer: str = ""
     start: str = ""
     never_train_on: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -132,7 +135,8 @@ def _recipe(table: dict[str, Any]) -> Recipe:
     parts["shape"] = _record(Shape, parts.pop("shape", {}), "shape")
     parts["tokenizer_sources"] = _sources(parts.pop("tokenizer_sources", []), "tokenizer_sources")
     parts["phases"] = tuple(_phase(phase) for phase in parts.pop("phases", []))
-    parts["never_train_on"] = tuple(parts.pop("never_train_on", []))
+    for name in ("never_train_on", "samples"):
+        parts[name] = tuple(parts.pop(name, []))
     recipe = _record(Recipe, parts, "the top level")
     check_recipe(recipe)
     return recipe

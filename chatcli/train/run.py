@@ -41,13 +41,23 @@ from chatcli.train.vocabulary import (
     read_vocabulary,
     train_vocabulary,
 )
-from chatcli.train.writer import PROMPTS, Writer
+from chatcli.train.writer import Writer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Run", "Watcher", "begin", "check_run", "open_run", "tokenizer_texts"]
+__all__ = [
+    "NOTHING_TO_RESUME",
+    "Run",
+    "Watcher",
+    "begin",
+    "check_run",
+    "open_run",
+    "tokenizer_texts",
+]
 
+NOTHING_TO_RESUME = "nothing to resume in {} yet: beginning a run there"
+OPENING = 8  # tokens of a text that the model in training goes on with
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
 
@@ -195,13 +205,14 @@ class Run:
         self._blend(model, phase)
         model.to(accelerator.device)
         readable = load_tokenizer(self.folder / "tokenizer")
+        data = self._data(index, tokenizer)
+        prompts = self.recipe.samples or _openings(data)
         hooks = Hooks(
             report=self.watcher.report,
             show=self.watcher.show,
-            write=Writer(model, readable, folder, PROMPTS),
+            write=Writer(model, readable, folder, prompts),
             cancelled=self.watcher.cancelled,
         )
-        data = self._data(index, tokenizer)
         seed = self.recipe.seed + index
         training = Training(
             model, phase, data, folder, seed=seed, accelerator=accelerator, hooks=hooks
@@ -213,6 +224,12 @@ class Run:
     def _finish(self, model: nn.Module, index: int) -> None:
         write_whole(self._finished(index), model.state_dict())
         (self.phase_folder(index) / "checkpoint.pt").unlink()
+
+
+def _openings(data: Data) -> list[list[int]]:
+    """How some rows begin that aren't trained on, where there are any."""
+    rows = data.validation if len(data.validation.ids) else data.train
+    return [ids[:OPENING].tolist() for ids in rows.ids[:4]]
 
 
 def tokenizer_texts(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from chatcli.train.export import check_out, export
 from chatcli.train.heldout import HeldOut
 from chatcli.train.inputs import check_inputs, keep_stdin, sources
 from chatcli.train.recipe import Phase, Recipe, Shape, check_recipe
-from chatcli.train.run import Watcher, check_run, open_run, tokenizer_texts
+from chatcli.train.run import NOTHING_TO_RESUME, Watcher, check_run, open_run, tokenizer_texts
 from chatcli.train.sources import Corpus
 from chatcli.train.vocabulary import read_vocabulary, train_vocabulary
 
@@ -147,7 +147,8 @@ def pretrain(
     """
     check_out(asked.out)
     check_inputs(asked.inputs, asked.out, asked.run)
-    check_run(asked.run, resume=resume)
+    if not check_run(asked.run, resume=resume) and resume:
+        watcher.say(NOTHING_TO_RESUME.format(asked.run))
     asked.recipe()
     accelerator = open_accelerator(device)
     first_alone(accelerator, lambda: keep_stdin(asked.inputs, asked.run, stdin, resume=resume))

@@ -17,9 +17,8 @@ from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Tokenizer
 
-__all__ = ["PROMPTS", "Writer"]
+__all__ = ["Writer"]
 
-PROMPTS = ("世界上最高的山", "Once upon a time", "早上，", "The capital of Japan is")
 SAMPLE_TOKENS = 40
 SETTINGS = SamplingConfig(temperature=0.8, top_k=40, top_p=0.95, seed=1)
 

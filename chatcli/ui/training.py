@@ -10,6 +10,8 @@ being written. What is written is in `training_screen`, the pictures in `loss_pl
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +55,7 @@ class TrainingView:
         self._screen = LiveScreen(env, clock) if env.cursor else PlainLog(env, clock)
         self._interrupt = Interrupt(self._tell_stop if leads else None)
         self._suspension = Suspension(self._screen.close)
+        self._terminated = signal.getsignal(signal.SIGTERM)
         self._writes = self._stop_told = False
         self._trained = self._unplotted = self._phase_ended = False
         self.watcher = (
@@ -63,6 +66,11 @@ class TrainingView:
 
     def __enter__(self) -> Self:
         self._interrupt.__enter__()
+        if threading.current_thread() is threading.main_thread():
+            # What a scheduler sends some time before it kills: save, like Ctrl-C.
+            self._terminated = signal.signal(
+                signal.SIGTERM, lambda number, frame: self._interrupt.cancel()
+            )
         self._suspension.__enter__()
         self._suspension.rest()
         return self
@@ -75,6 +83,8 @@ class TrainingView:
     ) -> None:
         self._suspension.__exit__(kind, error, traceback)
         self._interrupt.__exit__(kind, error, traceback)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminated or signal.SIG_DFL)
         if self._leads:
             self._screen.close()
             if kind is None and self._trained:

@@ -179,12 +179,15 @@ def test_what_is_stopped_goes_on_with_resume(
 def test_fine_tuning_goes_on_with_resume(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_checkpoint(here / "tiny")
     command = ("-", "--lora", "--dropout", "0.1", "--row-length", "32", "--batch-rows", "4")
-    whole = metrics(sft(model, *command, "--out", "whole", stdin=CHATS), here / "whole")
+    began = sft(model, *command, "--out", "whole", "--resume", stdin=CHATS)
+    assert "nothing to resume in whole.run" in began.err
+    whole = metrics(began, here / "whole")
     asked = count()
     with monkeypatch.context() as patch:
         patch.setattr(Interrupt, "cancelled", lambda self: next(asked) > 4)
         assert sft(model, *command, "--out", "out", stdin=CHATS).status == 130
     resumed = sft(model, *command, "--out", "out", "--resume")
+    assert "nothing to resume" not in resumed.err
     assert metrics(resumed, here / "out") == pytest.approx(whole, rel=1e-4)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +197,28 @@ def test_samples_of_the_text_are_kept_beside_the_metrics(corpus: Path) -> None:
     assert [sample.phase for sample in samples] == ["pre", "sft"]
     kept = read_metrics(run.phase_folder(0) / "samples.jsonl")
     assert kept == [asdict(samples[0])]
+
+
+def test_a_recipe_says_what_the_model_in_training_goes_on_with(corpus: Path) -> None:
+    samples: list[Sample] = []
+    recipe = replace(load_recipe(corpus.parent / "recipe.toml"), samples=("第1", "The"))
+    run = open_run(recipe, corpus, corpus.parent / "run", watcher([], samples))
+    run.train(open_accelerator("cpu"))
+    assert samples[0].prompt == "第1"
+
+
+def test_without_samples_it_goes_on_with_text_that_it_does_not_train_on(corpus: Path) -> None:
+    samples: list[Sample] = []
+    run = open_run(
+        load_recipe(corpus.parent / "recipe.toml"),
+        corpus,
+        corpus.parent / "run",
+        watcher([], samples),
+    )
+    run.train(open_accelerator("cpu"))
+    kept = load_data(run.phase_folder(0) / "rows.npz").validation
+    opening = run.tokenizer().decode(kept.ids[0][:8].tolist())
+    assert samples[0].prompt == opening
 
 
 def test_a_full_disk_leaves_the_checkpoint_from_before(

@@ -263,6 +263,14 @@ def test_ctrl_c_is_answered_at_once_and_the_second_one_obeyed(clock: Clock) -> N
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_scheduler_that_ends_the_job_is_obeyed_like_ctrl_c(clock: Clock) -> None:
+    stderr, before = io.StringIO(), signal.getsignal(signal.SIGTERM)
+    with TrainingView(log_environment(stderr), clock=clock) as view:
+        signal.raise_signal(signal.SIGTERM)
+        assert view.watcher.cancelled()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 class Interrupting(Screen):
     """A terminal that is written to when a signal comes; nothing may come in between."""
 
