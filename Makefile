@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/chatcli complete "世界上最高的山" --seed 7 --pace 4
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
