@@ -67,7 +67,7 @@ def _ours(model: nn.Module, rows: Rows, steps: int, folder: Path) -> None:
 
 
 def _theirs(model: nn.Module, rows: Rows, steps: int, folder: Path) -> None:
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     shutil.rmtree(folder, ignore_errors=True)
     arguments = TrainingArguments(
@@ -81,7 +81,9 @@ def _theirs(model: nn.Module, rows: Rows, steps: int, folder: Path) -> None:
         logging_strategy="no",
         disable_tqdm=True,
     )
-    Trainer(model=model, args=arguments, train_dataset=_Dataset(rows)).train()
+    trainer = Trainer(model=model, args=arguments, train_dataset=_Dataset(rows))
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
 
 
 class _Dataset(torch.utils.data.Dataset[dict[str, Any]]):
