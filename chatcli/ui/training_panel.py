@@ -27,7 +27,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 @dataclass(slots=True)
 class Standing:
-    """What is known of the phase in hand: its points in this session, steps since the last.
+    """What is known of the phase in hand: its points since it was started, steps since the last.
 
     `now` is a clock in seconds, here and everywhere below.
     """
@@ -141,7 +141,7 @@ def _left(metric: Metric) -> str:
 
 
 def _seconds_left(metric: Metric) -> float | None:
-    """What is left, at this session's speed: that of an earlier one may have been another."""
+    """What is left, at the speed since the last start: that before may have been another."""
     if metric.steps is None or metric.tokens_per_second <= 0:
         return None
     tokens = (metric.steps - metric.step) * metric.tokens / max(metric.step, 1)
