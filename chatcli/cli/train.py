@@ -44,7 +44,7 @@ def run(
     resume: Annotated[
         bool, Option("--resume", help="Go on with the run that the folder holds.")
     ] = False,
-    device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> int:
     """Run a recipe from corpus to checkpoint; stopped at any moment, it can go on."""
     from chatcli.errors import UsageError
@@ -53,7 +53,7 @@ def run(
     from chatcli.train.memory import keep_freed_memory
     from chatcli.train.provenance import read_licences
     from chatcli.train.recipe import BUILTIN_RECIPE, load_recipe
-    from chatcli.train.run import open_run
+    from chatcli.train.run import look_for_run, open_run
 
     if out is None and not prepare:
         raise UsageError("name the folder to write with --out, or only --prepare the run")
@@ -62,13 +62,14 @@ def run(
         if out is not None:
             check_out(out)
         recipe = recipe or BUILTIN_RECIPE
+        look_for_run(run, watcher, resume=resume)
         plan, licences = load_recipe(recipe), read_licences(recipe.parent)
         if prepare or out is None:
-            open_run(plan, corpus, run, watcher, resume=resume).prepare()
+            open_run(plan, corpus, run, watcher).prepare()
             return Status.DONE
         keep_freed_memory()
         accelerator = open_accelerator(device)
-        training = open_run(plan, corpus, run, watcher, resume=resume, accelerator=accelerator)
+        training = open_run(plan, corpus, run, watcher, accelerator=accelerator)
         model = training.train(accelerator)
         first_alone(accelerator, lambda: export(model, plan, run, out, licences))
     if leads():

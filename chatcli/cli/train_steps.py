@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 from typer import Context, Option
 
@@ -175,7 +175,7 @@ def sft(
     from chatcli.train.memory import keep_freed_memory
     from chatcli.train.tuning import LoraSettings
 
-    shape = {"rank": rank, "alpha": alpha, "dropout": dropout}
+    shape: dict[str, Any] = {"rank": rank, "alpha": alpha, "dropout": dropout}
     given = {name: value for name, value in shape.items() if value is not None}
     if given and not lora:
         raise UsageError(f"--{next(iter(given))} is LoRA's: add --lora, or drop it")
@@ -185,7 +185,7 @@ def sft(
         model=model,
         out=out,
         run=run,
-        lora=LoraSettings(**given) if lora else None,  # type: ignore[arg-type]
+        lora=LoraSettings(**given) if lora else None,
         **training_given(how),
     )
     env: Environment = ctx.obj

@@ -15,23 +15,11 @@ from typing import BinaryIO
 
 from chatcli.errors import CheckpointError
 from chatcli.model.adapters import ADAPTER_CONFIG, adapter_weights
-from chatcli.model.files import HEADER_LIMIT, weight_files
+from chatcli.model.files import HEADER_LIMIT, TOKENIZER_DOCUMENTS, weight_files
 
 __all__ = ["digest", "digest_whole"]
 
-DOCUMENTS = (
-    ADAPTER_CONFIG,
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-)
+DOCUMENTS = (ADAPTER_CONFIG, "config.json", *TOKENIZER_DOCUMENTS)
 BLOCKS = 64
 BLOCK = 4096
 READ = 2**20

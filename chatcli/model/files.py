@@ -19,6 +19,7 @@ from chatcli.errors import CheckpointError, WeightsError
 __all__ = [
     "PICKLE",
     "SAFETENSORS",
+    "TOKENIZER_DOCUMENTS",
     "TensorHeader",
     "main_dtype",
     "read_config",
@@ -29,6 +30,18 @@ __all__ = [
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
+# Every file that a tokenizer and its chat template may be kept in.
+TOKENIZER_DOCUMENTS = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
 
 JSON_LIMIT = 64 * 2**20
 # The bound that the safetensors format itself sets.

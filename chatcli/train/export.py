@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from chatcli.errors import TrainingError
 from chatcli.train.model_card import card
 from chatcli.train.provenance import Licence, read_counts
 from chatcli.train.recipe import Recipe
-from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN
+from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, TOKENIZER_FILES
 
-__all__ = ["check_out", "export"]
+__all__ = ["check_out", "export", "new_folder"]
 
 # Calm enough for a small model, found by reading its replies.
 GENERATION = {"do_sample": True, "temperature": 0.4, "top_k": 40, "top_p": 0.9}
@@ -33,31 +35,51 @@ def check_out(out: Path) -> None:
         raise TrainingError(f"{out} exists and isn't empty; name another folder with --out")
 
 
-def export(
-    model: nn.Module, recipe: Recipe, run: Path, out: Path, licences: Sequence[Licence] = ()
-) -> None:
-    """Write the checkpoint of a finished run into `out`. Raises TrainingError if it exists.
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the name `out` once it is whole, or leaves nothing.
 
-    `licences` are what its card says of the recipe's sources (see `provenance`).
+    Raises TrainingError where `out` holds something, and where writing fails.
     """
     check_out(out)
     aside = out.with_name(out.name + ".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    _save_weights(model, aside)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(run / "tokenizer" / name, aside / name)
-    _write_generation_config(aside)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        for path in aside.iterdir():  # safetensors writes for its owner's eyes only
+            path.chmod(aside.stat().st_mode & 0o666)
+        if out.exists():
+            out.rmdir()
+        aside.replace(out)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TrainingError(
+            f"can't write {out}: {reason}; name another folder with --out"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def export(
+    model: nn.Module, recipe: Recipe, run: Path, out: Path, licences: Sequence[Licence] = ()
+) -> None:
+    """Write the checkpoint of a finished run into `out`. Raises TrainingError as `new_folder`.
+
+    `licences` are what its card says of the recipe's sources (see `provenance`).
+    """
     metrics = _metrics(recipe, run)
     lines = [json.dumps(row, ensure_ascii=False) for row in metrics]
-    (aside / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     counts = [read_counts(folder) for folder in _phase_folders(recipe, run)]
     parameters = sum(p.numel() for p in model.parameters())
     text = card(recipe, metrics, counts, parameters, licences)
-    (aside / "MODEL_CARD.md").write_text(text, encoding="utf-8")
-    if out.exists():
-        out.rmdir()
-    aside.replace(out)
+    with new_folder(out) as folder:
+        _save_weights(model, folder)
+        for name in TOKENIZER_FILES:
+            shutil.copyfile(run / "tokenizer" / name, folder / name)
+        _write_generation_config(folder)
+        (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 
 
 def _save_weights(model: nn.Module, folder: Path) -> None:

@@ -24,7 +24,7 @@ from chatcli.train.loop import Training
 from chatcli.train.metrics import Hooks, read_metrics
 from chatcli.train.recipe import Phase, Source, check_phase
 from chatcli.train.rows import Data, Encoded, Rows, divide, load_data, pack, save_data
-from chatcli.train.run import NOTHING_TO_RESUME, Watcher, begin, check_run
+from chatcli.train.run import Watcher, begin, look_for_run
 from chatcli.train.tuning import Base, LoraSettings, export_tuned, open_base
 from chatcli.train.turns import encode_conversation
 from chatcli.train.vocabulary import CHAT_TEMPLATE
@@ -122,8 +122,7 @@ def fine_tune(
     """
     check_out(asked.out)
     check_inputs(asked.inputs, asked.out, asked.run)
-    if not check_run(asked.run, resume=resume) and resume:
-        watcher.say(NOTHING_TO_RESUME.format(asked.run))
+    look_for_run(asked.run, watcher, resume=resume)
     resolve(asked.model)
     accelerator = open_accelerator(device)
     torch.manual_seed(asked.seed)  # LoRA's first matrices
@@ -153,7 +152,7 @@ def _prepare(
     phase = asked.phase(base)
     lora = None if asked.lora is None else asdict(asked.lora)
     config = {"model": str(base.folder.resolve()), "lora": lora, "seed": asked.seed}
-    begin(asked.run, {**config, "phase": asdict(phase)}, resume=resume)
+    begin(asked.run, {**config, "phase": asdict(phase)})
     kept = asked.run / PHASE_FOLDER / "rows.npz"
     if not kept.exists():
         data = _rows(phase, base, asked.seed, watcher)

@@ -20,7 +20,7 @@ from chatcli.train.recipe import Phase
 from chatcli.train.sources import Document
 from chatcli.train.vocabulary import END_OF_TURN, control_id
 
-__all__ = ["Data", "Encoded", "Rows", "load_data", "make_data", "pack", "save_data"]
+__all__ = ["Data", "Encoded", "Rows", "divide", "load_data", "make_data", "pack", "save_data"]
 
 Ids = NDArray[Any]  # unsigned 16-bit, or 32-bit for a vocabulary that needs it
 Mask = NDArray[np.bool_]

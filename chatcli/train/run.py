@@ -47,16 +47,14 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 __all__ = [
-    "NOTHING_TO_RESUME",
     "Run",
     "Watcher",
     "begin",
-    "check_run",
+    "look_for_run",
     "open_run",
     "tokenizer_texts",
 ]
 
-NOTHING_TO_RESUME = "nothing to resume in {} yet: beginning a run there"
 OPENING = 8  # tokens of a text that the model in training goes on with
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
@@ -250,29 +248,28 @@ def open_run(
     folder: Path,
     watcher: Watcher,
     *,
-    resume: bool = False,
     accelerator: Accelerator | None = None,
 ) -> Run:
-    """A new run, or with `resume` the one that `folder` holds, if it does.
+    """A new run, or the one that `folder` holds, if it does; `look_for_run` asks whether it may.
 
     Where there are several processes, all call this, with their `accelerator`. Raises
-    TrainingError where `folder` holds a run that isn't to be resumed, or another one.
+    TrainingError where `folder` holds a run with other settings.
     """
     config = {"recipe": asdict(recipe), "corpus": str(corpus)}
     if accelerator is None:
-        begin(folder, config, resume=resume)
+        begin(folder, config)
     else:
-        first_alone(accelerator, lambda: begin(folder, config, resume=resume))
+        first_alone(accelerator, lambda: begin(folder, config))
     return Run(recipe, corpus, folder, watcher)
 
 
-def begin(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
+def begin(folder: Path, config: dict[str, Any]) -> None:
     """Make a run folder with its config.json, or check that it is of this run.
 
     A run that ended before it made anything holds nothing: what stopped it may be mended.
     """
     path = folder / "config.json"
-    if check_run(folder, resume=resume) and _differ(json.loads(path.read_bytes()), config):
+    if _holds_run(folder) and _differ(json.loads(path.read_bytes()), config):
         raise TrainingError(
             f"{folder} holds a run with other settings; name another folder with --run"
         )
@@ -280,17 +277,21 @@ def begin(folder: Path, config: dict[str, Any], *, resume: bool) -> None:
     replace_text(path, json.dumps(config, ensure_ascii=False, indent=1) + "\n")
 
 
-def check_run(folder: Path, *, resume: bool) -> bool:
-    """Whether `folder` holds a run; TrainingError where that isn't to be resumed."""
+def look_for_run(folder: Path, watcher: Watcher, *, resume: bool) -> None:
+    """TrainingError where `folder` holds a run that isn't to be resumed; a word where none is."""
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder to work in with --run")
-    made = any(folder.glob("tokenizer")) or any(folder.glob("*/rows.npz"))
-    holds = made and (folder / "config.json").exists()
-    if holds and not resume:
+    if _holds_run(folder) and not resume:
         raise TrainingError(
             f"{folder} holds a run: add --resume to go on with it, or name another folder"
         )
-    return holds
+    if resume and not _holds_run(folder):
+        watcher.say(f"nothing to resume in {folder} yet: beginning a run there")
+
+
+def _holds_run(folder: Path) -> bool:
+    made = any(folder.glob("tokenizer")) or any(folder.glob("*/rows.npz"))
+    return made and (folder / "config.json").exists()
 
 
 def _differ(kept: dict[str, Any], config: dict[str, Any]) -> bool:

@@ -6,20 +6,20 @@ recipe of one phase, so `run` and `loop` do its work; the third step is in `fine
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from chatcli.errors import TrainingError
 from chatcli.model.files import read_config
 from chatcli.model.resolve import resolve
 from chatcli.train.devices import first_alone, open_accelerator
-from chatcli.train.export import check_out, export
+from chatcli.train.export import check_out, export, new_folder
 from chatcli.train.heldout import HeldOut
 from chatcli.train.inputs import check_inputs, keep_stdin, sources
 from chatcli.train.recipe import Phase, Recipe, Shape, check_recipe
-from chatcli.train.run import NOTHING_TO_RESUME, Watcher, check_run, open_run, tokenizer_texts
+from chatcli.train.run import Watcher, look_for_run, open_run, tokenizer_texts
 from chatcli.train.sources import Corpus
 from chatcli.train.vocabulary import read_vocabulary, train_vocabulary
 
@@ -38,24 +38,17 @@ def make_tokenizer(
     """
     check_out(out)
     check_inputs(inputs)
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        keep_stdin(inputs, aside / "stdin", stdin, resume=False)
+    with TemporaryDirectory() as spool, new_folder(out) as folder:
+        keep_stdin(inputs, Path(spool), stdin, resume=False)
         corpus = Corpus(Path(), HeldOut([]), seed=0)
-        texts = list(tokenizer_texts(corpus, sources(inputs, aside / "stdin")))
+        texts = list(tokenizer_texts(corpus, sources(inputs, Path(spool))))
         for line in corpus.reading.summary():
             watcher.say(line)
         if not texts:
             raise TrainingError("the inputs hold no usable text; add some")
         characters = sum(map(len, texts))
         watcher.say(f"tokenizer: {vocab_size:,} tokens from {characters:,} characters")
-        train_vocabulary(texts, vocab_size, aside / "made")
-        if out.exists():
-            out.rmdir()
-        (aside / "made").replace(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        train_vocabulary(texts, vocab_size, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +140,12 @@ def pretrain(
     """
     check_out(asked.out)
     check_inputs(asked.inputs, asked.out, asked.run)
-    if not check_run(asked.run, resume=resume) and resume:
-        watcher.say(NOTHING_TO_RESUME.format(asked.run))
+    look_for_run(asked.run, watcher, resume=resume)
     asked.recipe()
     accelerator = open_accelerator(device)
     first_alone(accelerator, lambda: keep_stdin(asked.inputs, asked.run, stdin, resume=resume))
     recipe = asked.recipe()  # now with stdin as a file
-    run = open_run(recipe, Path(), asked.run, watcher, resume=resume, accelerator=accelerator)
+    run = open_run(recipe, Path(), asked.run, watcher, accelerator=accelerator)
     model = run.train(accelerator)
     first_alone(accelerator, lambda: export(model, recipe, asked.run, asked.out))
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from chatcli.errors import TrainingError
 from chatcli.model.device import STORED, memory_errors
-from chatcli.model.files import read_config, read_json
+from chatcli.model.files import TOKENIZER_DOCUMENTS, read_config, read_json
 from chatcli.model.generation import GENERATION_CONFIG, eos_ids_from_files
 from chatcli.model.resolve import resolve
 from chatcli.model.sizes import ModelSizes, read_weight_sizes
@@ -28,22 +26,11 @@ from chatcli.model.support import choose_engine
 from chatcli.model.transformers import load_module, quiet
 from chatcli.text.tokenizer import CheckpointTokenizer
 from chatcli.text.tokenizer_files import read_backend, read_settings
-from chatcli.train.export import check_out
+from chatcli.train.export import new_folder
 
 __all__ = ["Base", "LoraSettings", "export_tuned", "open_base"]
 
 ALL_LINEAR: Literal["all-linear"] = "all-linear"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-)
 # chatcli's plain dialogue, as prompts/plain-chat.toml has it, with a token that ends a reply.
 PLAIN_TEMPLATE = """\
 {{- BEGIN -}}
@@ -194,35 +181,13 @@ def export_tuned(
     the files `beside` are copied. Raises TrainingError where `out` holds something, and where
     writing fails; nothing half written is left under that name.
     """
-    check_out(out)
-    aside = out.with_name(out.name + ".tmp")
-    with _write_errors(out, aside):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        _write_weights(base, aside)
-        _write_tokenizer(base, aside)
-        _write_generation_config(base, aside)
-        card = aside / "MODEL_CARD.md"
-        card.write_text("\n".join(card_lines) + "\n", encoding="utf-8")
+    with new_folder(out) as folder:
+        _write_weights(base, folder)
+        _write_tokenizer(base, folder)
+        _write_generation_config(base, folder)
+        (folder / "MODEL_CARD.md").write_text("\n".join(card_lines) + "\n", encoding="utf-8")
         for path in beside:
-            shutil.copyfile(path, aside / path.name)
-        for path in aside.iterdir():  # safetensors writes for its owner's eyes only
-            path.chmod(card.stat().st_mode)
-        if out.exists():
-            out.rmdir()
-        aside.replace(out)
-
-
-@contextmanager
-def _write_errors(out: Path, aside: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or str(error)
-        raise TrainingError(
-            f"can't write {out}: {reason}; name another folder with --out"
-        ) from error
+            shutil.copyfile(path, folder / path.name)
 
 
 def _write_weights(base: Base, folder: Path) -> None:
@@ -247,7 +212,7 @@ def _cast(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def _write_tokenizer(base: Base, folder: Path) -> None:
-    for name in TOKENIZER_FILES:
+    for name in TOKENIZER_DOCUMENTS:
         if (base.folder / name).is_file():
             shutil.copyfile(base.folder / name, folder / name)
     if base.template is not None:

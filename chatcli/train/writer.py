@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
+import torch
 from torch import nn
 
 from chatcli.engine.stream import stream
-from chatcli.model.sizes import ModelSizes
-from chatcli.model.transformers import AdapterModel
-from chatcli.model.types import Checkpoint
+from chatcli.model.transformers import load_adapter
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Tokenizer
@@ -36,25 +34,16 @@ class Writer:
         folder: Path,
         prompts: Sequence[str | Sequence[int]],
     ) -> None:
-        module: Any = model
-        sizes = ModelSizes.from_json(module.config.to_dict())
-        device = next(model.parameters()).device
-        checkpoint = Checkpoint(
+        self._model = load_adapter(
+            model,
+            device=next(model.parameters()).device,
+            dtype=torch.float32,
+            context=None,
+            tokenizer=tokenizer,
             name="the model in training",
             path=folder,
-            architecture=str(module.config.model_type),
-            engine="transformers",
-            n_layer=sizes.n_layer or 0,
-            n_head=sizes.n_head or 0,
-            d_model=sizes.d_model or 0,
-            vocab_size=int(module.get_input_embeddings().weight.shape[0]),
-            context_length=sizes.context_length or SAMPLE_TOKENS * 4,
-            parameters=sum(weight.numel() for weight in model.parameters()),
-            dtype="float32",
-            device=str(device),
             digest="",
         )
-        self._model = AdapterModel(checkpoint, tokenizer, module, device)
         self._prompts = cycle(prompts)
 
     def __call__(self) -> tuple[str, str]:

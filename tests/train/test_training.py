@@ -16,14 +16,14 @@ from chatcli.model.load import load
 from chatcli.train import loop
 from chatcli.train.checkpoints import Progress, save
 from chatcli.train.devices import open_accelerator
-from chatcli.train.export import export
+from chatcli.train.export import export, new_folder
 from chatcli.train.heldout import HeldOut
 from chatcli.train.loop import Stopped
 from chatcli.train.metrics import Metric, Sample, read_metrics
 from chatcli.train.muon import orthogonalise
 from chatcli.train.recipe import load_recipe
 from chatcli.train.rows import Data, load_data, make_data
-from chatcli.train.run import Run, Watcher, open_run
+from chatcli.train.run import Run, Watcher, look_for_run, open_run
 from chatcli.train.sources import Corpus
 from tests.train.conftest import RECIPE
 
@@ -39,9 +39,7 @@ def watcher(
 
 def start(corpus: Path, name: str, metrics: list[Metric]) -> Run:
     recipe = corpus.parent / "recipe.toml"
-    return open_run(
-        load_recipe(recipe), corpus, corpus.parent / name, watcher(metrics), resume=True
-    )
+    return open_run(load_recipe(recipe), corpus, corpus.parent / name, watcher(metrics))
 
 
 def data(run: Run, index: int, held_out: HeldOut | None = None) -> tuple[Data, Corpus]:
@@ -131,7 +129,7 @@ def broken_at(corpus: Path, step: int) -> tuple[list[Metric], torch.nn.Module]:
             open_accelerator("cpu")
         )
     metrics: list[Metric] = []
-    resumed = open_run(load_recipe(recipe), corpus, folder, watcher(metrics), resume=True)
+    resumed = open_run(load_recipe(recipe), corpus, folder, watcher(metrics))
     model = resumed.train(open_accelerator("cpu"))
     return metrics, model
 
@@ -262,6 +260,26 @@ def test_a_finished_run_exports_a_checkpoint_that_loads_and_talks(corpus: Path) 
         export(model, run.recipe, run.folder, out)
 
 
+def test_an_export_that_fails_is_one_line_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(TrainingError, match=r"can't write .*out: No space left on device"):
+        with new_folder(out) as folder:
+            (folder / "half").write_text("half", encoding="utf-8")
+            raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everyone_may_read_what_is_exported_as_far_as_new_files_are_theirs(corpus: Path) -> None:
+    run = start(corpus, "run", [])
+    out = corpus.parent / "out"
+    export(run.train(open_accelerator("cpu")), run.recipe, run.folder, out)
+    plain = corpus.parent / "plain"
+    plain.touch()
+    assert {path.stat().st_mode for path in out.iterdir()} == {plain.stat().st_mode}
+
+
 def test_a_run_folder_of_another_recipe_is_refused(corpus: Path) -> None:
     start(corpus, "run", []).tokenizer()
     recipe = corpus.parent / "recipe.toml"
@@ -274,7 +292,13 @@ def test_a_run_is_gone_on_with_only_when_asked_to(corpus: Path) -> None:
     run = start(corpus, "run", [])
     run.prepare()
     with pytest.raises(TrainingError, match="add --resume"):
-        open_run(run.recipe, corpus, run.folder, run.watcher)
+        look_for_run(run.folder, run.watcher, resume=False)
+    said: list[str] = []
+    told = replace(run.watcher, say=said.append)
+    look_for_run(run.folder, told, resume=True)
+    assert said == []
+    look_for_run(corpus.parent / "none", told, resume=True)
+    assert said == [f"nothing to resume in {corpus.parent / 'none'} yet: beginning a run there"]
 
 
 def test_a_run_that_has_not_begun_takes_a_mended_recipe(corpus: Path) -> None:

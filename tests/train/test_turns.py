@@ -105,7 +105,7 @@ def test_ids_equal_those_of_apply_chat_template(settings: str, tmp_path: Path) -
 
 
 def test_chat_feeds_the_same_ids_and_stops_after_each_reply(
-    tokenizer: CheckpointTokenizer,
+    tokenizer: CheckpointTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = encode_conversation(tokenizer, TALK)[0].tolist()
 
@@ -115,7 +115,7 @@ def test_chat_feeds_the_same_ids_and_stops_after_each_reply(
         return [0.0] * ids[len(tokens)] + [9.0]
 
     model = ScriptedModel(next_of)
-    model.tokenizer = tokenizer  # type: ignore[assignment]
+    monkeypatch.setattr(model, "tokenizer", tokenizer)
     model.checkpoint = replace(model.checkpoint, vocab_size=tokenizer.vocab_size)
     talk = Conversation(model, SamplingConfig(temperature=0), system=TALK[0].content)
     finishes = [list(talk.ask(m.content))[-1].finish for m in TALK if m.role == "user"]
