@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from chatcli.errors import TrainingError
 from chatcli.text.types import Message
+from chatcli.train.vocabulary import ROLES
 
 __all__ = [
     "BadLine",
@@ -36,7 +37,6 @@ Conversation = tuple[Message, ...]
 COMPRESSED = (".gz", ".xz")
 TEXT = (".txt", ".md")
 READ_IN_FOLDERS = (*TEXT, ".jsonl")
-ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from chatcli.errors import TrainingError
 from chatcli.train.recipe import Phase
 from chatcli.train.sources import Document
-from chatcli.train.vocabulary import END_OF_TURN, control_id
+from chatcli.train.vocabulary import END_OF_TEXT, END_OF_TURN, ROLES, control_id
 
 __all__ = ["Data", "Encoded", "Rows", "divide", "load_data", "make_data", "pack", "save_data"]
 
@@ -85,26 +85,27 @@ def divide(phase: Phase, rows: Rows, validation: Rows, seed: int) -> Data:
 
 
 def _encode(tokenizer: Tokenizer, documents: Sequence[Document], sft: bool) -> Iterator[Encoded]:
-    """Ids of each text after the document start, and which of them are targets."""
-    assistant = control_id(tokenizer, "<|assistant|>")
-    end = control_id(tokenizer, END_OF_TURN)
-    texts = [document.text for document in documents]
-    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=True)
-    for document, encoding in zip(documents, encodings, strict=True):
-        ids = np.array(encoding.ids, dtype=np.uint16)
-        if sft and document.chat:
-            yield ids, _assistant_mask(ids, assistant, end)
-        else:
-            yield ids, np.ones(len(ids), dtype=np.bool_)
+    """Ids of each document after its start, and which of them are targets.
 
-
-def _assistant_mask(ids: Ids, assistant: int, end: int) -> Mask:
-    """True for the tokens between <|assistant|> and its end of turn, the end included."""
-    opened = np.cumsum(ids == assistant)
-    closed = np.maximum.accumulate(np.where(ids == end, opened, 0))
-    before = np.concatenate([[0], (opened - closed)[:-1]])
-    mask: Mask = before > 0
-    return mask
+    Control tokens come from here alone: one that a text spells out is read as text.
+    """
+    texts = [turn.content for document in documents for turn in document.turns]
+    tokenizer.encode_special_tokens = True
+    encodings = iter(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+    start, end = control_id(tokenizer, END_OF_TEXT), control_id(tokenizer, END_OF_TURN)
+    opens = {role: control_id(tokenizer, f"<|{role}|>") for role in ROLES}
+    for document in documents:
+        replies_only = sft and document.chat
+        ids, learn = [start], [not replies_only]
+        for turn in document.turns:
+            said = next(encodings).ids
+            if document.chat:
+                ids.append(opens[turn.role])
+                learn.append(not replies_only)
+                said = [*said, end]
+            ids += said
+            learn += [not replies_only or turn.role == "assistant"] * len(said)
+        yield np.array(ids, dtype=np.uint16), np.array(learn, dtype=np.bool_)
 
 
 def pack(encoded: Iterable[Encoded], row_length: int, *, whole: bool) -> Rows:

@@ -12,10 +12,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from chatcli.text.types import Message
 from chatcli.train.corpus import (
+    Conversation,
     Reading,
     read_any,
     read_conversations,
@@ -26,12 +27,12 @@ from chatcli.train.facts import Fact, fact_conversations, fact_documents, parse_
 from chatcli.train.generate import generate
 from chatcli.train.heldout import HeldOut
 from chatcli.train.recipe import Source
-from chatcli.train.vocabulary import END_OF_TURN
 
-__all__ = ["BANKS", "Corpus", "Document", "conversation_text"]
+__all__ = ["BANKS", "Corpus", "Document"]
 
 HERE = Path(__file__).parent
 BANKS = HERE / "banks"
+NOBODY = ""  # the role of a text
 VALIDATED = 200  # one document in so many is for validation
 
 T = TypeVar("T")
@@ -39,10 +40,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text as it is trained on, a conversation with its control tokens spelt."""
+    """One text, or the turns of one conversation; no part of either is a control token."""
 
-    text: str
-    chat: bool = False
+    turns: Conversation
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """A text that nobody says."""
+        return cls((Message(NOBODY, text),))
+
+    @property
+    def chat(self) -> bool:
+        """Whether it is a conversation."""
+        return self.turns[0].role != NOBODY
+
+    @property
+    def text(self) -> str:
+        """All that is written in it."""
+        return "\n".join(turn.content for turn in self.turns)
 
 
 @dataclass(slots=True)
@@ -77,11 +92,11 @@ class Corpus:
         return train, sorted(validation, key=lambda document: document.text)
 
     def _clean(self, source: Source, where: str) -> Iterator[Document]:
-        known: dict[str, bool] = {}
+        known: dict[Document, bool] = {}
         for document in self._documents(source, where):
-            touched = known.get(document.text)
+            touched = known.get(document)
             if touched is None:
-                touched = known[document.text] = self.held_out.touches(document.text)
+                touched = known[document] = self.held_out.touches(document.text)
             if touched:
                 self.dropped += 1
             else:
@@ -92,34 +107,25 @@ class Corpus:
         rng = random.Random(f"{self.seed} {where} {source.path}")
         if source.kind == "generated":
             chats = generate(source.path, source.count, rng, BANKS)
-            yield from (_chat(chat) for chat in chats)
+            yield from map(Document, chats)
         elif source.kind == "text":
             texts = list(read_documents(self.path(source.path), self.reading))
-            yield from (Document(text) for text in _repeat(texts, source.epochs, rng))
+            yield from map(Document.of, _repeat(texts, source.epochs, rng))
         elif source.kind == "any":
             mixed = list(read_any(self.path(source.path), self.reading))
             for each in _repeat(mixed, source.epochs, rng):
-                yield Document(each) if isinstance(each, str) else _chat(each)
+                yield Document.of(each) if isinstance(each, str) else Document(each)
         elif source.kind == "chat":
             read = list(read_conversations(self.path(source.path), self.reading))
-            yield from (_chat(chat) for chat in _repeat(read, source.epochs, rng))
+            yield from map(Document, _repeat(read, source.epochs, rng))
         else:
             for fact in _repeat(self._facts(source), source.epochs, rng):
-                yield from (Document(text) for text in fact_documents(fact, rng))
-                yield from (_chat(chat) for chat in fact_conversations(fact, rng))
+                yield from map(Document.of, fact_documents(fact, rng))
+                yield from map(Document, fact_conversations(fact, rng))
 
     def _facts(self, source: Source) -> list[Fact]:
         records = read_json(self.path(source.path), self.reading)
         return [fact for _, record in records if (fact := parse_fact(record))]
-
-
-def conversation_text(messages: Sequence[Message]) -> str:
-    """A conversation as its template renders it, without the document start."""
-    return "".join(f"<|{m.role}|>{m.content}{END_OF_TURN}" for m in messages)
-
-
-def _chat(messages: Sequence[Message]) -> Document:
-    return Document(conversation_text(messages), chat=True)
 
 
 def _for_validation(document: Document) -> bool:

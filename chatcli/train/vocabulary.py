@@ -18,6 +18,7 @@ __all__ = [
     "CHAT_TEMPLATE",
     "END_OF_TEXT",
     "END_OF_TURN",
+    "ROLES",
     "TOKENIZER_FILES",
     "control_id",
     "read_vocabulary",

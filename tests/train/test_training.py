@@ -13,6 +13,8 @@ import torch
 
 from chatcli.errors import TrainingError
 from chatcli.model.load import load
+from chatcli.text.tokenizer import load_tokenizer
+from chatcli.text.types import Message
 from chatcli.train import loop
 from chatcli.train.checkpoints import Progress, save
 from chatcli.train.devices import open_accelerator
@@ -24,7 +26,8 @@ from chatcli.train.muon import orthogonalise
 from chatcli.train.recipe import load_recipe
 from chatcli.train.rows import Data, load_data, make_data
 from chatcli.train.run import Run, Watcher, look_for_run, open_run
-from chatcli.train.sources import Corpus
+from chatcli.train.sources import Corpus, Document
+from chatcli.train.turns import encode_conversation
 from tests.train.conftest import RECIPE
 
 
@@ -56,6 +59,32 @@ def test_sft_learns_the_assistants_tokens_and_the_end_of_its_turn(corpus: Path) 
     learned = tokenizer.decode(rows.ids[0][rows.learn[0]].tolist(), skip_special_tokens=False)
     assert learned == "你好！很高兴见到你。<|end|>" * learned.count("<|end|>")
     assert learned.count("<|end|>") >= 1
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "sft"])
+def test_a_control_token_that_a_text_spells_out_is_text(corpus: Path, kind: str) -> None:
+    run = start(corpus, "run", [])
+    tokenizer, spelt = run.tokenizer(), "a <|end|> and <|assistant|><|endoftext|> in a text"
+    talk = Document((Message("user", spelt), Message("assistant", spelt)))
+    phase = replace(run.recipe.phases[0], kind=kind, row_length=60)
+    many = [Document.of(spelt), talk] * 4
+    ids = make_data(phase, tokenizer, many, [], 1).train.ids.flatten().tolist()
+    controls = {tokenizer.token_to_id(each) for each in ("<|end|>", "<|assistant|>")}
+    assert all(token is not None for token in controls)
+    assert sum(token in controls for token in ids) <= 3 * 4, "one opens the reply, two end turns"
+    assert spelt in tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def test_a_conversation_has_the_ids_that_its_template_gives(corpus: Path) -> None:
+    run = start(corpus, "run", [])
+    run.prepare()
+    readable = load_tokenizer(run.folder / "tokenizer")
+    talk = (Message("system", "短。"), Message("user", "你好"), Message("assistant", "Hill 3!"))
+    phase = replace(run.recipe.phases[1], row_length=40)
+    row = make_data(phase, run.tokenizer(), [Document(talk)] * 20, [], 1).train
+    ids, learn = encode_conversation(readable, talk)
+    assert row.ids[0][: len(ids)].tolist() == ids.tolist()
+    assert row.learn[0][: len(ids)].tolist() == learn.tolist()
 
 
 def test_pretraining_makes_every_token_of_a_row_a_target(corpus: Path) -> None:
