@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from chatcli.errors import TrainingError
+from chatcli.train.checkpoints import replace_text
 from chatcli.train.model_card import card
 from chatcli.train.provenance import Licence, read_counts
 from chatcli.train.recipe import Recipe
@@ -64,15 +65,17 @@ def new_folder(out: Path) -> Iterator[Path]:
 def export(
     model: nn.Module, recipe: Recipe, run: Path, out: Path, licences: Sequence[Licence] = ()
 ) -> None:
-    """Write the checkpoint of a finished run into `out`. Raises TrainingError as `new_folder`.
+    """Write the checkpoint of a finished run into `out`, its card into `run` too.
 
-    `licences` are what its card says of the recipe's sources (see `provenance`).
+    `licences` are what its card says of the recipe's sources (see `provenance`). Raises
+    TrainingError as `new_folder`.
     """
     metrics = _metrics(recipe, run)
     lines = [json.dumps(row, ensure_ascii=False) for row in metrics]
     counts = [read_counts(folder) for folder in _phase_folders(recipe, run)]
     parameters = sum(p.numel() for p in model.parameters())
     text = card(recipe, metrics, counts, parameters, licences)
+    replace_text(run / "MODEL_CARD.md", text)
     with new_folder(out) as folder:
         _save_weights(model, folder)
         for name in TOKENIZER_FILES:

@@ -16,6 +16,7 @@ import torch
 
 from chatcli.errors import TrainingError
 from chatcli.model.resolve import resolve
+from chatcli.train.checkpoints import replace_text
 from chatcli.train.corpus import BadLine, Reading, read_chats
 from chatcli.train.devices import first_alone, open_accelerator
 from chatcli.train.export import check_out
@@ -133,8 +134,13 @@ def fine_tune(
     data = load_data(folder / "rows.npz")
     _train(base, phase, data, folder, asked.seed, watcher, accelerator)
     card = _card(asked, base, phase, folder)
-    beside = [folder / "metrics.jsonl"]
-    first_alone(accelerator, lambda: export_tuned(base, asked.out, card, beside=beside))
+    first_alone(accelerator, lambda: _export(asked, base, card))
+
+
+def _export(asked: FineTuning, base: Base, card: list[str]) -> None:
+    replace_text(asked.run / "MODEL_CARD.md", "\n".join(card) + "\n")
+    beside = [asked.run / PHASE_FOLDER / "metrics.jsonl"]
+    export_tuned(base, asked.out, card, beside=beside)
 
 
 def _sizes(base: Base) -> str:

@@ -1,6 +1,6 @@
 """A recipe from corpus to checkpoint, step by step in one run folder.
 
-    RUN/config.json  tokenizer/  <phase>/{sources.json, rows.npz, checkpoint.pt, metrics.jsonl, …}
+    RUN/run.json  tokenizer/  <phase>/{sources.json, rows.npz, checkpoint.pt, metrics.jsonl, …}
 
 Each step is skipped when its result is there, so a run that ended at any moment goes on
 where it was by being started again. Once its rows are made, it needs the corpus no more.
@@ -55,6 +55,7 @@ __all__ = [
     "tokenizer_texts",
 ]
 
+SETTINGS = "run.json"  # not config.json, which would make the folder look like a model
 OPENING = 8  # tokens of a text that the model in training goes on with
 TOKENIZER_CHARACTERS = 12_000_000  # BPE counts settle well before this
 
@@ -264,11 +265,11 @@ def open_run(
 
 
 def begin(folder: Path, config: dict[str, Any]) -> None:
-    """Make a run folder with its config.json, or check that it is of this run.
+    """Make a run folder with its run.json, or check that it is of this run.
 
     A run that ended before it made anything holds nothing: what stopped it may be mended.
     """
-    path = folder / "config.json"
+    path = folder / SETTINGS
     if _holds_run(folder) and _differ(json.loads(path.read_bytes()), config):
         raise TrainingError(
             f"{folder} holds a run with other settings; name another folder with --run"
@@ -291,7 +292,7 @@ def look_for_run(folder: Path, watcher: Watcher, *, resume: bool) -> None:
 
 def _holds_run(folder: Path) -> bool:
     made = any(folder.glob("tokenizer")) or any(folder.glob("*/rows.npz"))
-    return made and (folder / "config.json").exists()
+    return made and (folder / SETTINGS).exists()
 
 
 def _differ(kept: dict[str, Any], config: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chatcli.cli import main
+from chatcli.model.resolve import holds_model
 from chatcli.train import loop
 from chatcli.train.metrics import read_metrics
 from chatcli.ui.interrupt import Interrupt
@@ -154,6 +155,9 @@ def test_lora_writes_an_adapter_that_chats(here: Path) -> None:
     assert outcome.status == 0, outcome.err
     assert (here / "适配" / "adapter_model.safetensors").exists()
     assert "of them LoRA's" in outcome.err
+    card, run = here / "适配" / "MODEL_CARD.md", here / "适配.run"
+    assert (run / "MODEL_CARD.md").read_text() == card.read_text()
+    assert not holds_model(run), "what a run keeps isn't taken for a model"
     assert replies(here / "适配").strip() == "the north wind"
 
 

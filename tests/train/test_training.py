@@ -13,6 +13,7 @@ import torch
 
 from chatcli.errors import TrainingError
 from chatcli.model.load import load
+from chatcli.model.resolve import holds_model
 from chatcli.text.tokenizer import load_tokenizer
 from chatcli.text.types import Message
 from chatcli.train import loop
@@ -307,6 +308,8 @@ def test_everyone_may_read_what_is_exported_as_far_as_new_files_are_theirs(corpu
     plain = corpus.parent / "plain"
     plain.touch()
     assert {path.stat().st_mode for path in out.iterdir()} == {plain.stat().st_mode}
+    assert (run.folder / "MODEL_CARD.md").read_text() == (out / "MODEL_CARD.md").read_text()
+    assert not holds_model(run.folder), "what a run keeps isn't taken for a model"
 
 
 def test_a_run_folder_of_another_recipe_is_refused(corpus: Path) -> None:
