@@ -13,6 +13,8 @@
     ├── OutputError              output that can't be written: no space left, an I/O error
     ├── LogitsError              a model whose logits are NaN or all -inf
     ├── PromptFileError          a prompt file with unknown keys or missing variables
+    ├── ConfigError              a config file that can't be read, or a key that doesn't exist
+    ├── StoreError               kept conversations that can't be read, written or found
     └── TrainingError            a corpus, recipe or run folder that can't be used
 
 Each message is one line that names the thing, the value got and the remedy. Errors of
@@ -24,12 +26,14 @@ from __future__ import annotations
 __all__ = [
     "ChatcliError",
     "CheckpointError",
+    "ConfigError",
     "ContextError",
     "DeviceError",
     "LogitsError",
     "OutputError",
     "PromptFileError",
     "SamplingError",
+    "StoreError",
     "TemplateError",
     "TokenizerError",
     "TrainingError",
@@ -93,6 +97,16 @@ class OutputError(ChatcliError):
 
 class PromptFileError(ChatcliError):
     """A prompt file with unknown keys, missing variables, or that can't be read."""
+
+
+class ConfigError(ChatcliError):
+    """A config file that can't be read, an unknown key in it, or a value out of range."""
+
+    exit_status = 2
+
+
+class StoreError(ChatcliError):
+    """Kept conversations that can't be read, written, or found."""
 
 
 class TrainingError(ChatcliError):
