@@ -8,18 +8,25 @@ in `chat.conversation`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 from chatcli.chat.conversation import Conversation
+from chatcli.engine.types import Chunk
 from chatcli.errors import ChatcliError, OutputError, UsageError
-from chatcli.ui.display import show_reply
+from chatcli.ui.display import Reply, show_reply
 from chatcli.ui.environment import Environment
 from chatcli.ui.frames import DisplayOptions, Frames
 from chatcli.ui.interrupt import Interrupt
 
-__all__ = ["ReplyOptions", "run_repl"]
+if TYPE_CHECKING:
+    from chatcli.chat.keeper import Keeper
+    from chatcli.chat.store import Store
+    from chatcli.model.types import LanguageModel
+
+__all__ = ["Repl", "ReplyOptions", "run_repl"]
 
 # A slash, a word, and nothing or a space: "/usr/bin is a folder" is a message.
 _SLASH = re.compile(r"/([A-Za-z?]+)(?:\s+(.*))?", re.DOTALL)
@@ -99,6 +106,58 @@ class _Repl:
                 frames=frames,
                 interrupt=interrupt,
                 prefix=options.prefill,
+            )
+            if not self.env.stdout_is_terminal:
+                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
+        if interrupt.cancelled() and not self.env.interactive:
+            raise KeyboardInterrupt
+
+
+class Repl:
+    """A conversation on a terminal, as commands see it: they may assign `talk` and `display`."""
+
+    def __init__(
+        self,
+        env: Environment,
+        talk: Conversation,
+        display: DisplayOptions,
+        *,
+        load: Callable[[str], LanguageModel],
+        store: Store | None = None,
+        keeper: Keeper | None = None,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.env = env
+        self.talk = talk
+        self.display = display
+        self.load = load
+        self.store = store
+        self.keeper = keeper
+        self.presets = presets or {}
+        self.failed = False
+        self.reply: Reply | None = None
+
+    def say(self, text: str) -> None:
+        """A remark, never part of what a pipe gets."""
+        self.env.say(text)
+
+    def show(self, start: Callable[[Frames, Interrupt], Iterator[Chunk]], prefix: str = "") -> None:
+        """Show the reply whose chunks `start` gives, after `prefix`; it is `reply` afterwards.
+
+        Raises what the reply raises, and KeyboardInterrupt where Ctrl-C is pressed and there
+        is no prompt to go back to.
+        """
+        frames = Frames(self.env, self.display)
+        with Interrupt() as interrupt:
+            chunks = start(frames, interrupt)
+            self.reply = show_reply(
+                self.env,
+                chunks,
+                model=self.talk.model,
+                chain=self.talk.chain,
+                frames=frames,
+                interrupt=interrupt,
+                prefix=prefix,
             )
             if not self.env.stdout_is_terminal:
                 self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
