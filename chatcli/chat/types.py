@@ -144,7 +144,8 @@ class Session:
 
     `model` is what `--model` loads its checkpoint by. `branches` maps a branch's name to the
     newest turn on it (None: nothing yet); `branch` is the one in hand. `name` is the user's
-    own, None where there is none. Times are seconds since 1970; templates that write a date
+    own, None where there is none. `cached` is the turn at whose end the cache stood, which after
+    an undo or a switch isn't the head: with it, resuming reuses what going on would have. Times are seconds since 1970; templates that write a date
     write that of `created`.
     """
 
@@ -156,6 +157,7 @@ class Session:
     branch: str = "main"
     branches: Mapping[str, int | None] = field(default_factory=lambda: {"main": None})
     settings: Settings = field(default_factory=Settings)
+    cached: int | None = None
 
     @property
     def head(self) -> int | None:
