@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ class ByteTokenizer:
         *,
         add_generation_prompt: bool = True,
         prefill: str = "",
+        date: datetime | None = None,
     ) -> list[int]:
         ids = [BOS]
         for message in messages:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chatcli.errors import TemplateError, UsageError
 from chatcli.text.control import ControlTokens, unused_character
-from chatcli.text.prompts import PromptFile, load_prompt
+from chatcli.text.prompts import ChatFormat, load_format
 from chatcli.text.types import Message
 
 if TYPE_CHECKING:
@@ -65,9 +66,16 @@ class ChatRenderer:
         return self._fallback.stop if self._source is None else ()
 
     def render(
-        self, messages: Sequence[Message], add_generation_prompt: bool, prefill: str
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        prefill: str = "",
+        date: datetime | None = None,
     ) -> RenderedChat:
-        """Raises UsageError on an unknown role, TemplateError where the template fails."""
+        """`date` is the now of templates that write a date; None: the clock's.
+
+        Raises UsageError on an unknown role, TemplateError where the template fails."""
         _check_roles(messages)
         guard = unused_character([prefill, self._text, *(m.content for m in messages)])
         guarded = [
@@ -76,6 +84,7 @@ class ChatRenderer:
         rendered = self._template.render(
             guarded,
             add_generation_prompt=add_generation_prompt,
+            date=date,
             **self._variables,
             **({"prefill": prefill} if self._source is None else {}),
         )
@@ -91,7 +100,7 @@ class ChatRenderer:
         if self._source is None or any(_writes_after_content(self._source, end) for end in known):
             return None
         try:
-            text = self.render(PROBE, add_generation_prompt=False, prefill="").text
+            text = self.render(PROBE, add_generation_prompt=False).text
         except TemplateError:  # says so when it is asked for a conversation
             return None
         _, answer, after = text.rpartition(PROBE[-1].content)
@@ -103,8 +112,8 @@ class ChatRenderer:
         return tokens.guarded(content, guard)
 
     @cached_property
-    def _fallback(self) -> PromptFile:
-        return load_prompt(FALLBACK)
+    def _fallback(self) -> ChatFormat:
+        return load_format(FALLBACK)
 
     @property
     def _text(self) -> str:

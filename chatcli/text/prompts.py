@@ -1,79 +1,110 @@
-"""Prompt files: one TOML file a template, shipped in the wheel as chatcli/prompts.
+"""Prompts and chat formats by name: the user's own, and those that ship as chatcli/prompts.
 
-Reads and checks them; rendering is left to `template`.
+Reading a file is left to `prompt_files`, and what a prompt says once its variables have
+values to `prompt_binding`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from chatcli.errors import PromptFileError
+from chatcli.errors import PromptFileError, TemplateError
+from chatcli.folders import config_folder
+from chatcli.text.prompt_binding import BoundPrompt, nearest
+from chatcli.text.prompt_files import ChatFormat, PromptFile, Variable, read_file
 
-__all__ = ["PromptFile", "load_prompt", "prompt_names", "prompt_text", "read_prompt"]
+__all__ = [
+    "BoundPrompt",
+    "ChatFormat",
+    "PromptFile",
+    "check_prompt",
+    "find_prompt",
+    "load_format",
+    "prompt_names",
+    "prompt_paths",
+    "read_file",
+    "shipped_folder",
+]
 
-REQUIRED = ("description", "template")
 
-
-@dataclass(frozen=True, slots=True)
-class PromptFile:
-    """A prompt file: Jinja source, what it is for, and the strings that end a reply to it."""
-
-    name: str
-    description: str
-    template: str
-    stop: tuple[str, ...] = ()
+def prompt_paths() -> dict[str, Path]:
+    """Every prompt file by name, sorted; the user's own stands for a shipped one of its name."""
+    folders = (shipped_folder(), config_folder() / "prompts")
+    paths = {path.stem: path for folder in folders for path in folder.glob("*.toml")}
+    return dict(sorted(paths.items()))
 
 
 def prompt_names() -> tuple[str, ...]:
-    """The names of the shipped prompt files, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+    """What `--prompt` takes, sorted; chat formats, which it doesn't, are read and left out."""
+    return tuple(name for name, path in prompt_paths().items() if not _is_format(path))
 
 
-def prompt_text(name: str) -> str:
-    """The template of the shipped prompt file `name`."""
-    return load_prompt(name).template
+def find_prompt(name: str) -> PromptFile:
+    """The prompt of that name, the user's before a shipped one; or the file, if it is a path.
+
+    Raises PromptFileError where there is none, or it can't be read or is wrong.
+    """
+    path = Path(name).expanduser() if name.endswith(".toml") else prompt_paths().get(name)
+    if path is None:
+        raise PromptFileError(
+            f"no prompt {name!r}; {nearest(name, prompt_names())} "
+            f"(your own go into {config_folder() / 'prompts'})"
+        )
+    found = read_file(path)
+    if isinstance(found, ChatFormat):
+        raise PromptFileError(
+            f"{path} is a chat format, for models that bring none; a prompt has no key template"
+        )
+    return found
 
 
 @cache
-def load_prompt(name: str) -> PromptFile:
-    """The shipped prompt file `name`; raises PromptFileError where there is none or it is wrong."""
-    if name not in prompt_names():
-        raise PromptFileError(f"no prompt file {name!r}; there are: {', '.join(prompt_names())}")
-    return read_prompt(_folder() / f"{name}.toml")
+def load_format(name: str) -> ChatFormat:
+    """The shipped chat format `name`."""
+    found = read_file(shipped_folder() / f"{name}.toml")
+    if isinstance(found, PromptFile):
+        raise PromptFileError(f"{found.path} is a prompt; a chat format has the key template")
+    return found
 
 
-def read_prompt(path: Path) -> PromptFile:
-    """A prompt file from anywhere; raises PromptFileError where it can't be read or is wrong."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PromptFileError(f"{path} can't be read as a prompt file: {error}") from error
-    _check(path, values)
-    return PromptFile(
-        name=path.stem,
-        description=values["description"],
-        template=values["template"],
-        stop=tuple(values.get("stop", ())),
-    )
-
-
-def _check(path: Path, values: dict[str, object]) -> None:
-    known = (*REQUIRED, "stop")
-    if unknown := sorted(set(values) - set(known)):
-        raise PromptFileError(f"{path}: unknown key {unknown[0]!r}; keys are {', '.join(known)}")
-    for key in REQUIRED:
-        if not isinstance(values.get(key), str):
-            raise PromptFileError(f"{path}: {key} must be a string, got {values.get(key)!r}")
-    stop = values.get("stop", [])
-    if not isinstance(stop, list) or not all(isinstance(text, str) and text for text in stop):
-        raise PromptFileError(f"{path}: stop must be a list of strings, got {stop!r}")
-
-
-def _folder() -> Path:
+def shipped_folder() -> Path:
     """Inside the package where it is installed, at the root of a checkout."""
     package = Path(__file__).resolve().parent.parent
     shipped = package / "prompts"
     return shipped if shipped.is_dir() else package.parent / "prompts"
+
+
+def check_prompt(found: PromptFile | ChatFormat) -> None:
+    """Render all of it, with each choice of each variable. Raises PromptFileError."""
+    if isinstance(found, ChatFormat):
+        _compiled_format(found)
+        return
+    for given in _trials(found.variables):
+        found.bind(given)
+
+
+def _compiled_format(found: ChatFormat) -> None:
+    from chatcli.text.template import ChatTemplate  # jinja2 costs start-up time
+
+    try:
+        ChatTemplate(found.template)
+    except TemplateError as error:
+        raise PromptFileError(f"{found.path}: {error}") from error
+
+
+def _trials(variables: tuple[Variable, ...]) -> Iterator[dict[str, str]]:
+    usual = {
+        one.name: one.choices[0] if one.choices else "x" for one in variables if one.default is None
+    }
+    yield usual
+    for one in variables:
+        yield from ({**usual, one.name: choice} for choice in one.choices)
+
+
+def _is_format(path: Path) -> bool:
+    try:
+        return isinstance(read_file(path), ChatFormat)
+    except PromptFileError:
+        return False  # it says what is wrong when it is asked for

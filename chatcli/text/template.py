@@ -1,4 +1,4 @@
-"""Chat templates: a checkpoint's Jinja source, rendered as transformers renders it.
+"""Jinja: a checkpoint's chat template as transformers renders it, and a prompt file's texts.
 
 Templates come with checkpoints and may be hostile. They run sandboxed, and `bounds` holds
 them to a time and a size; whatever goes wrong is one TemplateError.
@@ -13,14 +13,16 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from chatcli.errors import TemplateError
 from chatcli.text.bounds import BoundedEnvironment, LimitError, limits
 
-__all__ = ["ChatTemplate"]
+__all__ = ["ChatTemplate", "TextTemplate"]
+
+CHAT = "the chat template"
 
 
 class ChatTemplate:
@@ -28,26 +30,63 @@ class ChatTemplate:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        with limits(source), _errors_named():
-            self._template = _environment().from_string(source)
+        with limits(source), _errors_named(CHAT):
+            self._template = _chat_environment().from_string(source)
 
     def render(
         self,
         messages: Sequence[Mapping[str, Any]],
         *,
         add_generation_prompt: bool = False,
+        date: datetime | None = None,
         **variables: object,
     ) -> str:
         """The text of a conversation; `variables` are names that the template may use.
 
+        `date` is what a template that writes the date takes for now; None: the clock's.
         Raises TemplateError where the template refuses the conversation, fails, or takes
         more time or memory than a conversation of this size can need.
         """
-        names = {"tools": None, "documents": None, **variables}
-        with limits(self._source, messages, names), _errors_named():
+        now = date or datetime.now()
+        names = {"tools": None, "documents": None, "strftime_now": now.strftime, **variables}
+        with limits(self._source, messages, names), _errors_named(CHAT):
             return self._template.render(
                 messages=messages, add_generation_prompt=add_generation_prompt, **names
             )
+
+
+class TextTemplate:
+    """One text of a prompt file; `title` is what errors call it.
+
+    Raises TemplateError where the source has an error. A name without a value is one too,
+    when it is rendered.
+    """
+
+    def __init__(self, source: str, title: str) -> None:
+        self._source = source
+        self._title = title
+        self._environment = _text_environment()
+        with limits(source), _errors_named(title):
+            self._template = self._environment.from_string(source)
+
+    def names(self) -> frozenset[str]:
+        """The names that the source uses and doesn't give a value itself."""
+        with limits(self._source), _errors_named(self._title):
+            used = meta.find_undeclared_variables(self._environment.parse(self._source))
+        return frozenset(used - set(self._environment.globals))
+
+    def treats(self, name: str) -> bool:
+        """Whether the source does anything with `name` but write it as it is: `{{ name }}`."""
+        with limits(self._source), _errors_named(self._title):
+            tree = self._environment.parse(self._source)
+        written = [part for output in tree.find_all(nodes.Output) for part in output.nodes]
+        used = [node for node in tree.find_all(nodes.Name) if node.name == name]
+        return any(all(node is not part for part in written) for node in used)
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """Raises TemplateError where it fails, or takes more than texts of this size need."""
+        with limits(self._source, values), _errors_named(self._title):
+            return self._template.render(values)
 
 
 class _Generation(Extension):
@@ -61,7 +100,16 @@ class _Generation(Extension):
         return nodes.Scope(body).set_lineno(lineno)
 
 
-def _environment() -> BoundedEnvironment:
+def _text_environment() -> BoundedEnvironment:
+    return BoundedEnvironment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.loopcontrols"],
+    )
+
+
+def _chat_environment() -> BoundedEnvironment:
     environment = BoundedEnvironment(
         trim_blocks=True,
         lstrip_blocks=True,
@@ -69,7 +117,6 @@ def _environment() -> BoundedEnvironment:
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
     return environment
 
 
@@ -94,23 +141,19 @@ def _raise_exception(message: object) -> NoReturn:
     raise jinja2.TemplateError(str(message))
 
 
-def _strftime_now(form: str) -> str:
-    return datetime.now().strftime(form)
-
-
 @contextmanager
-def _errors_named() -> Iterator[None]:
-    """Whatever a template raises, as one line."""
+def _errors_named(title: str) -> Iterator[None]:
+    """Whatever a template raises, as one line about `title`."""
     try:
         yield
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(
-            f"the chat template has an error in line {error.lineno}: {_one_line(error)}"
+            f"{title} has an error in line {error.lineno}: {_one_line(error)}"
         ) from error
     except LimitError as error:
-        raise TemplateError(f"the chat template was stopped: {_one_line(error)}") from error
+        raise TemplateError(f"{title} was stopped: {_one_line(error)}") from error
     except Exception as error:  # templates can make any builtin raise
-        raise TemplateError(f"the chat template failed: {_one_line(error)}") from error
+        raise TemplateError(f"{title} failed: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:

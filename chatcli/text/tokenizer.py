@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -142,9 +143,13 @@ class CheckpointTokenizer:
         *,
         add_generation_prompt: bool = True,
         prefill: str = "",
+        date: datetime | None = None,
     ) -> str:
         """The text of a conversation as the chat template writes it."""
-        return self._chat.render(messages, add_generation_prompt, prefill).text
+        rendered = self._chat.render(
+            messages, add_generation_prompt=add_generation_prompt, prefill=prefill, date=date
+        )
+        return rendered.text
 
     def encode_chat(
         self,
@@ -152,12 +157,16 @@ class CheckpointTokenizer:
         *,
         add_generation_prompt: bool = True,
         prefill: str = "",
+        date: datetime | None = None,
     ) -> list[int]:
         """Ids of a conversation through the chat template; contents stay plain text.
 
-        Raises UsageError on an unknown role, TemplateError where the template fails.
+        `date` is the now of templates that write a date; None: the clock's. Raises UsageError
+        on an unknown role, TemplateError where the template fails.
         """
-        rendered = self._chat.render(messages, add_generation_prompt, prefill)
+        rendered = self._chat.render(
+            messages, add_generation_prompt=add_generation_prompt, prefill=prefill, date=date
+        )
         ids: list[int] = []
         for index, (text, special) in enumerate(rendered.spans):
             ids += self._encode(self._inner if index else self.backend, text, special)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 __all__ = ["Detokenizer", "Message", "Tokenizer"]
@@ -86,6 +87,10 @@ class Tokenizer(Protocol):
         *,
         add_generation_prompt: bool = True,
         prefill: str = "",
+        date: datetime | None = None,
     ) -> list[int]:
-        """Ids of a conversation through the chat template; contents stay plain text."""
+        """Ids of a conversation through the chat template; contents stay plain text.
+
+        `date` is the now of templates that write a date; None: the clock's.
+        """
         ...
