@@ -20,7 +20,7 @@ from torch import Tensor
 
 from chatcli.errors import LogitsError, SamplingError
 from chatcli.sampling.orders import preset_for
-from chatcli.sampling.pool import Ids, Pool, Row, pick, ranked
+from chatcli.sampling.pool import Ids, Pool, Row, pick, ranked, share
 from chatcli.sampling.random import draw_seed, uniform
 from chatcli.sampling.settings import checked
 from chatcli.sampling.stages import STAGES, Context, Stage
@@ -62,18 +62,33 @@ class SamplerChain:
         self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
     ) -> tuple[Draw, View]:
         """`sample`, together with how the model itself saw the drawn token."""
-        row = _checked_row(logits)
-        context = Context(self._config, self._rules, history, prompt_length, row.size)
-        run = _run(self._stages, _whole(row), context)
+        run = self._run(logits, history, prompt_length)
         if self._config.greedy:
-            u, interval, last = None, None, _argmax(run.last)
-            token = int(last.ids[0])
-        else:
-            u, last = uniform(self._seed, len(history)), run.last
-            token, interval = pick(last, u)
-        candidates = _candidates(run, last, top, token)
-        draw = Draw(token, _dense(last, row.size), run.traces, u, interval, candidates)
-        return draw, _view(run.first, draw)
+            best = _argmax(run.last)
+            return _seen(run, best, int(best.ids[0]), None, None, top)
+        u = uniform(self._seed, len(history))
+        token, interval = pick(run.last, u)
+        return _seen(run, run.last, token, u, interval, top)
+
+    def witness(
+        self,
+        logits: Tensor,
+        history: Sequence[int],
+        token: int,
+        *,
+        prompt_length: int = 0,
+        top: int = 10,
+    ) -> tuple[Draw, View]:
+        """`observe`, for a `token` that is there already, whatever this chain would draw.
+
+        The same as `observe` where it would draw `token`. Where it wouldn't, `u` lies outside
+        of `interval`, and that is None if the stages left the token nothing.
+        """
+        run = self._run(logits, history, prompt_length)
+        if self._config.greedy:
+            return _seen(run, _argmax(run.last), token, None, None, top)
+        u = uniform(self._seed, len(history))
+        return _seen(run, run.last, token, u, share(run.last, token), top)
 
     def stage_probs(
         self,
@@ -87,9 +102,7 @@ class SamplerChain:
 
         0 once a stage has removed it. Raises what `sample` raises.
         """
-        row = _checked_row(logits)
-        context = Context(self._config, self._rules, history, prompt_length, row.size)
-        run = _run(self._stages, _whole(row), context)
+        run = self._run(logits, history, prompt_length)
         ids = np.asarray(tokens, dtype=np.int64)
         after = np.stack([_probs(pool, ids) for pool in (run.first, *run.pools)], axis=1)
         return tuple(map(tuple, after[:, 1:].tolist()))
@@ -112,6 +125,11 @@ class SamplerChain:
         config = SamplingConfig.from_dict(state["config"])
         self._set(config, checked("seed", state["seed"]))
 
+    def _run(self, logits: Tensor, history: Sequence[int], prompt_length: int) -> _Run:
+        row = _checked_row(logits)
+        context = Context(self._config, self._rules, history, prompt_length, row.size)
+        return _run(self._stages, _whole(row), context)
+
     def _set(self, config: SamplingConfig, seed: int) -> None:
         self._config, self._seed, self._rules = config, seed, preset_for(config.order)
         self._stages = tuple(
@@ -123,9 +141,10 @@ class SamplerChain:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One pass of the stages: the pool before it and after each stage, the traces, and, for
-    each stage that removed a token, the pool that it left."""
+    """One pass of the stages over `size` logits: the pool before it and after each stage, the
+    traces, and, for each stage that removed a token, the pool that it left."""
 
+    size: int
     first: Pool
     pools: tuple[Pool, ...]
     traces: tuple[StageTrace, ...]
@@ -148,7 +167,7 @@ def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
             removals.append((stage.name, after))
         pool = after
         pools.append(pool)
-    return _Run(first, tuple(pools), tuple(traces), tuple(removals))
+    return _Run(context.vocab_size, first, tuple(pools), tuple(traces), tuple(removals))
 
 
 def _probs(pool: Pool, tokens: Ids) -> Row:
@@ -214,21 +233,26 @@ def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate,
     first = run.first
     places = ranked(first.logits, top)
     ranks = list(range(1, places.size + 1))
-    drawn = int(first.ids.searchsorted(token))
-    if drawn not in (reported := places.tolist()):
-        places, ranks = np.array([*reported, drawn]), [*ranks, _rank(first, drawn)]
+    (drawn,), (possible,) = first.places(np.array([token]))
+    if possible and drawn not in (best := places.tolist()):
+        places, ranks = np.array([*best, drawn]), [*ranks, _rank(first, drawn)]
     tokens = first.ids[places]
-    return tuple(
-        map(
-            Candidate,
-            tokens.tolist(),
-            ranks,
-            first.logits[places].tolist(),
-            first.probs[places].tolist(),
-            _probs(last, tokens).tolist(),
-            _removers(run, tokens),
-        )
+    reported = map(
+        Candidate,
+        tokens.tolist(),
+        ranks,
+        first.logits[places].tolist(),
+        first.probs[places].tolist(),
+        _probs(last, tokens).tolist(),
+        _removers(run, tokens),
     )
+    return (*reported,) if possible else (*reported, _ruled_out(first, token))
+
+
+def _ruled_out(first: Pool, token: int) -> Candidate:
+    """A token that the model itself rules out; those rank behind all others, by id."""
+    lower = int(first.ids.searchsorted(token))
+    return Candidate(token, 1 + first.ids.size + token - lower, -math.inf, 0.0, 0.0)
 
 
 def _removers(run: _Run, tokens: Ids) -> list[str | None]:
@@ -240,6 +264,16 @@ def _removers(run: _Run, tokens: Ids) -> list[str | None]:
     return removers
 
 
-def _view(first: Pool, draw: Draw) -> View:
-    drawn = next(each for each in draw.candidates if each.token == draw.token)
-    return View(drawn.raw_prob, drawn.rank, first.entropy_bits)
+def _seen(
+    run: _Run,
+    last: Pool,
+    token: int,
+    u: float | None,
+    interval: tuple[float, float] | None,
+    top: int,
+) -> tuple[Draw, View]:
+    """What is told of `token`; `last` is what there was to draw from."""
+    candidates = _candidates(run, last, top, token)
+    draw = Draw(token, _dense(last, run.size), run.traces, u, interval, candidates)
+    drawn = next(each for each in candidates if each.token == token)
+    return draw, View(drawn.raw_prob, drawn.rank, run.first.entropy_bits)

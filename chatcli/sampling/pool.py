@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["Ids", "Pool", "Row", "pick", "ranked", "ranked_heads"]
+__all__ = ["Ids", "Pool", "Row", "pick", "ranked", "ranked_heads", "share"]
 
 Row = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -99,11 +99,31 @@ def pick(pool: Pool, u: float) -> tuple[int, tuple[float, float]]:
     changes no interval. The last survivor's interval ends at exactly 1.
     """
     for places in ranked_heads(pool.logits):
-        ends = np.minimum(pool.probs[places].cumsum(), 1.0)
+        ends = _ends(pool, places)
         if u < ends[-1]:
             break
+    index = int(ends.searchsorted(u, side="right"))
+    return int(pool.ids[places[index]]), _interval(ends, index)
+
+
+def share(pool: Pool, token: int) -> tuple[float, float] | None:
+    """The interval in which `pick` gives `token`; None where the pool doesn't have it."""
+    (place,), (present,) = pool.places(np.array([token]))
+    if not present:
+        return None
+    for places in ranked_heads(pool.logits):
+        if (found := np.flatnonzero(places == place)).size:
+            break
+    return _interval(_ends(pool, places), int(found[0]))
+
+
+def _ends(pool: Pool, places: Ids) -> Row:
+    """Where each interval ends, for a head of the ranking."""
+    ends: Row = np.minimum(pool.probs[places].cumsum(), 1.0)
     if places.size == pool.ids.size:
         ends[-1] = 1.0
-    index = int(ends.searchsorted(u, side="right"))
-    low = float(ends[index - 1]) if index else 0.0
-    return int(pool.ids[places[index]]), (low, float(ends[index]))
+    return ends
+
+
+def _interval(ends: Row, index: int) -> tuple[float, float]:
+    return (float(ends[index - 1]) if index else 0.0), float(ends[index])

@@ -328,3 +328,24 @@ def test_extreme_logits_and_settings_stay_finite() -> None:
         )
         assert all(math.isfinite(stage.entropy_bits) for stage in draw.stages)
         assert float(draw.probs.sum()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [4, 700])
+@pytest.mark.parametrize("settings", [{}, {"top_k": 3}, {"top_p": 0.9}, {"temperature": 0}])
+def test_a_witness_to_what_is_drawn_tells_what_the_draw_tells(size: int, settings: Any) -> None:
+    for seed in range(10):
+        chain = SamplerChain(SamplingConfig(seed=seed, **settings))
+        logits = random_logits(size, seed)
+        draw, view = chain.observe(logits, [1, 2], top=3)
+        assert chain.witness(logits, [1, 2], draw.token, top=3) == (draw, view)
+
+
+def test_witnessed_slices_share_the_whole_among_the_survivors() -> None:
+    logits = random_logits(700, 1)
+    chain = SamplerChain(SamplingConfig(top_k=600, seed=1))
+    slices = [chain.witness(logits, [], token)[0].interval for token in range(700)]
+    owned = sorted(each for each in slices if each is not None)
+    assert len(owned) == 600
+    assert owned[0][0] == 0.0 and owned[-1][1] == 1.0
+    ends, starts = [end for _, end in owned[:-1]], [start for start, _ in owned[1:]]
+    assert ends == starts
