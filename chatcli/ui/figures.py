@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatcli.model.types import LanguageModel
     from chatcli.sampling.chain import SamplerChain
 
-__all__ = ["context_use", "figures"]
+__all__ = ["context_use", "count", "figures", "mark"]
 
 
 def figures(
@@ -34,7 +34,7 @@ def _items(
     model: LanguageModel,
     chain: SamplerChain,
 ) -> list[str]:
-    items = [_count(usage.new_tokens, "token") + (f", {finish}" if finish else "")]
+    items = [count(usage.new_tokens, "token") + (f", {finish}" if finish else "")]
     if usage.tokens_per_second:
         items.append(f"{usage.tokens_per_second:,.0f} tok/s")
     reused = f" ({usage.reused_tokens:,} reused)" if usage.reused_tokens else ""
@@ -53,5 +53,17 @@ def context_use(tokens: int, context: int) -> str:
     return f"{min(tokens, context):,}/{context:,}"
 
 
-def _count(number: int, noun: str) -> str:
+def mark(finish: Finish | None, tokens: int) -> str | None:
+    """What is said of a reply of `tokens` that didn't come to its own end; None if it did."""
+    return {
+        None: "broken off",
+        "error": "broken off by an error",
+        "interrupted": "interrupted",
+        "length": f"cut at {count(tokens, 'token')}",
+        "context": "cut where the context is full",
+    }.get(finish)
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 token", "2,048 tokens"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
