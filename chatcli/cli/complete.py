@@ -20,18 +20,31 @@ from chatcli.cli.options import (
     sampling_config,
     sampling_given,
 )
-from chatcli.cli.prompting import PromptFlags, check_prompt_flags, prompt_ids, read_prompt
+from chatcli.cli.prompting import (
+    PLAIN,
+    PromptFileFlags,
+    PromptFlags,
+    bound_prompt,
+    check_prompt_flags,
+    prompt_ids,
+    raw_text,
+    read_prompt,
+    reply_prefill,
+)
 
 if TYPE_CHECKING:
     from chatcli.engine.types import Chunk
     from chatcli.model.types import KVCache, LanguageModel
     from chatcli.sampling.chain import SamplerChain
     from chatcli.sampling.types import SamplingConfig
+    from chatcli.text.prompt_binding import BoundPrompt
     from chatcli.ui.environment import Environment
     from chatcli.ui.frames import DisplayOptions
     from chatcli.ui.interrupt import Interrupt
 
 __all__ = ["app"]
+
+_MAX_TOKENS = 128
 
 app = command_app()
 
@@ -75,12 +88,21 @@ def complete(
         Argument(metavar="PROMPT", help="The text to continue; - reads it from stdin."),
     ],
     how: PromptFlags,
+    file: PromptFileFlags,
     which: ModelFlags,
     sampling: SamplingFlags,
     display: DisplayFlags,
     max_tokens: Annotated[
-        int, Option("-n", "--max-tokens", min=1, metavar="N", help="Stop after N tokens.")
-    ] = 128,
+        int | None,
+        Option(
+            "-n",
+            "--max-tokens",
+            min=1,
+            metavar="N",
+            help="Stop after N tokens.",
+            show_default=f"the prompt file's own, else {_MAX_TOKENS}",
+        ),
+    ] = None,
     stop: Annotated[
         list[str] | None,
         Option(metavar="TEXT", help="Stop before TEXT; may be given again."),
@@ -97,14 +119,15 @@ def complete(
     """Continue PROMPT, and show the probability of every token."""
     from chatcli.ui.interrupt import Interrupt
 
-    check_prompt_flags(how)
-    given = sampling_given(sampling)
+    around = bound_prompt(file) or PLAIN
+    check_prompt_flags(how, around)
+    given = sampling_given(sampling, around.sampling)
     options = display_options(display)
     env: Environment = ctx.obj
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
     config = sampling_config(given, model.checkpoint.path)
-    ids = prompt_ids(model, text, how, env.say)
+    ids = prompt_ids(model, text, how, env.say, around)
     with Interrupt() as interrupt:
         run = _run_json if json else _run_shown
         job = _Job(
@@ -112,9 +135,9 @@ def complete(
             model=model,
             ids=ids,
             cache=model.new_cache(),
-            max_tokens=max_tokens,
-            stop=(*(stop or ()), *(model.tokenizer.fallback_stop if how.chat else ())),
-            prefix=_prefix(text, how, echo, not json and env.stdout_is_terminal),
+            max_tokens=max_tokens or around.max_tokens or _MAX_TOKENS,
+            stop=(*(stop or around.stop), *(model.tokenizer.fallback_stop if how.chat else ())),
+            prefix=_prefix(text, how, around, echo, not json and env.stdout_is_terminal),
             display=options,
             interrupt=interrupt,
         )
@@ -125,12 +148,12 @@ def complete(
     return Status.DONE
 
 
-def _prefix(text: str, how: PromptFlags, echo: bool, terminal: bool) -> str:
+def _prefix(text: str, how: PromptFlags, around: BoundPrompt, echo: bool, terminal: bool) -> str:
     """What is written before the generated text: on a terminal, what it continues."""
-    prefill = how.prefill or ""
-    if echo or (terminal and not how.chat):
-        return text + prefill
-    return prefill if terminal else ""
+    if not how.chat:
+        return raw_text(text, how, around) if echo or terminal else ""
+    prefill = reply_prefill(how, around)
+    return text + prefill if echo else prefill if terminal else ""
 
 
 def _chains(config: SamplingConfig, num: int) -> Iterator[SamplerChain]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -270,10 +271,13 @@ def load_model(flags: ModelFlags, notice: Callable[[str], None]) -> LanguageMode
     )
 
 
-def sampling_given(flags: SamplingFlags) -> dict[str, Any]:
-    """The settings that flags set, checked before anything is loaded.
+def sampling_given(
+    flags: SamplingFlags, prompt: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The settings that flags set, and those of a prompt file that no flag sets.
 
-    Raises SamplingError on a value out of range, UsageError on flags that contradict.
+    Checked before anything is loaded. Raises SamplingError on a value out of range,
+    UsageError on flags that contradict.
     """
     from chatcli.sampling.types import SamplingConfig
 
@@ -290,6 +294,7 @@ def sampling_given(flags: SamplingFlags) -> dict[str, Any]:
         given["logit_bias"] = dict(_bias(text) for text in flags.logit_bias)
     if flags.order is not None:
         given["order"] = _order(flags.order)
+    given = {**prompt, **given}
     _refuse_unplaced(flags, SamplingConfig(**given))
     return given
 
@@ -336,8 +341,10 @@ def _refuse_unplaced(flags: SamplingFlags, given: SamplingConfig) -> None:
         return
     off = type(given)(temperature=0.0 if given.greedy else 1.0)  # greedy needs no place
     for name in STAGE_NAMES:
-        if name not in given.order and getattr(given, name) != getattr(off, name):
-            value, order = getattr(flags, name), ",".join(given.order)
+        value = getattr(flags, name)
+        unplaced = value is not None and name not in given.order
+        if unplaced and getattr(given, name) != getattr(off, name):
+            order = ",".join(given.order)
             flag = f"--{name.replace('_', '-')} {value if name != 'logit_bias' else value[0]}"
             raise UsageError(f"{flag} has no place in --order {order}: add {name} to it")
 

@@ -15,7 +15,15 @@ from chatcli.cli.options import (
     sampling_config,
     sampling_given,
 )
-from chatcli.cli.prompting import PromptFlags, check_prompt_flags, prompt_ids, read_prompt
+from chatcli.cli.prompting import (
+    PLAIN,
+    PromptFileFlags,
+    PromptFlags,
+    bound_prompt,
+    check_prompt_flags,
+    prompt_ids,
+    read_prompt,
+)
 from chatcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ app = command_app()
 def probs(
     ctx: Context,
     how: PromptFlags,
+    file: PromptFileFlags,
     which: ModelFlags,
     sampling: SamplingFlags,
     prompt: Annotated[
@@ -43,14 +52,15 @@ def probs(
     json: Annotated[bool, Option("--json", help="One JSON object.")] = False,
 ) -> int:
     """Show what the next token after PROMPT may be, and what each sampling stage does to it."""
-    check_prompt_flags(how)
-    given = sampling_given(sampling)
+    around = bound_prompt(file) or PLAIN
+    check_prompt_flags(how, around)
+    given = sampling_given(sampling, around.sampling)
     env: Environment = ctx.obj
     if prompt is None:
         raise UsageError("no PROMPT to look behind; give a text, or - to read it from stdin")
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
-    ids = prompt_ids(model, text, how, env.say)
+    ids = prompt_ids(model, text, how, env.say, around)
 
     from chatcli.probe.next_token import next_token
     from chatcli.ui.jsonl import json_line, next_token_object

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "INPUT", "BoundPrompt", "bind", "nearest"]
 
 # Names that a text has besides its variables.
-INPUT, EXAMPLES = "input", "examples"
+INPUT = "input"
+EXAMPLES = "examples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class _Binding:
         before, after = self._around("message", prompt.message) or ("", "")
         examples = [
             {
-                "user": self._text(f"examples[{number}].user", example.user),
-                "assistant": self._text(f"examples[{number}].assistant", example.assistant),
+                "user": self._block(f"examples[{number}].user", example.user),
+                "assistant": self._block(f"examples[{number}].assistant", example.assistant),
             }
             for number, example in enumerate(prompt.examples, 1)
         ]
@@ -137,11 +138,15 @@ class _Binding:
     def _preamble(
         self, examples: list[dict[str, str]], before: str, after: str
     ) -> Iterator[Message]:
-        if system := self._text("system", self.prompt.system):
+        if system := self._block("system", self.prompt.system):
             yield Message("system", system)
         for example in examples:
             yield Message("user", before + example["user"] + after)
             yield Message("assistant", example["assistant"])
+
+    def _block(self, key: str, source: str | None) -> str:
+        """Without the line breaks around it, which are there for whoever edits the file."""
+        return self._text(key, source).strip("\n")
 
     def _text(self, key: str, source: str | None) -> str:
         return self._rendered(key, source, self.values) if source else ""
@@ -159,7 +164,7 @@ class _Binding:
                 f"{self.prompt.path}: {key} must have {{{{ input }}}} exactly once, "
                 f"got it {text.count(mark)} times"
             )
-        before, _, after = text.partition(mark)
+        before, _, after = text.strip("\n").partition(mark)
         return before, after
 
     def _rendered(self, key: str, source: str, values: Mapping[str, object]) -> str:
