@@ -1,16 +1,12 @@
 """Records as JSON: one object a line, names as in the records, for other programs to read.
 
-Numbers that are not finite are null. Text is written as it is, in UTF-8; only what UTF-8
-can't hold (lone surrogates) is escaped. JSON itself escapes control characters, so the
-output is inert on a terminal as far as C0 goes; DEL, C1 and bidi controls are escaped here.
+Numbers that are not finite are null; `text.json_text` makes the rest inert.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from chatcli.engine.types import Chunk, Finish, Step, Usage
 from chatcli.probe.next_token import NextToken
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import Candidate
+from chatcli.text.json_text import json_text
 from chatcli.text.types import Tokenizer
 
 __all__ = [
@@ -30,14 +27,10 @@ __all__ = [
     "step_objects",
 ]
 
-# What JSON may hold but a terminal would act on: DEL, C1, bidi controls, surrogates.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 
 def json_line(value: Mapping[str, Any]) -> str:
     """`value` as one line of JSON, its newline included."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
+    return json_text(_plain(value)) + "\n"
 
 
 def step_objects(sample: int, chunk: Chunk, tokenizer: Tokenizer) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,170 @@
+"""A conversation as a file: Markdown and one page of HTML to read, JSON Lines to train on.
+
+    markdown   turns under headings, what each reply was made with under it
+    messages   one line as `chatcli train sft` reads it and `chatcli sessions import` takes it
+    html       one page that needs nothing else and runs nothing (`page` writes it)
+
+Each takes the turns of one branch, oldest first. Which they are is up to the caller.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from chatcli.chat.page import html
+from chatcli.chat.records import facts_of, model_of, said, title_of
+from chatcli.chat.types import Session, Turn
+from chatcli.errors import OutputError, UsageError
+from chatcli.text.json_text import json_text
+from chatcli.text.types import Message
+from chatcli.text.visible import visible
+
+__all__ = ["FORMATS", "format_of", "html", "markdown", "messages", "write_export"]
+
+# What Markdown would let run on over the end of a text, or take for a heading of ours.
+_RUNS_ON = re.compile(
+    r"^ {0,3}(?:#{1,6}(?:\s|$)|<(?:[!?]|script\b|pre\b|style\b|textarea\b))", re.I
+)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|&~$])")
+
+
+def messages(session: Session, turns: Sequence[Turn]) -> str:
+    """One line of JSON, `{"messages": [{"role", "content"}, …]}`; exact texts.
+
+    The preamble is that of the newest turn. A turn without a reply is left out, for there is
+    nothing to learn from it. Raises UsageError where none is left.
+    """
+    answered = [turn for turn in turns if turn.reply]
+    if not answered:
+        raise UsageError("no turn has a reply yet, so there are no messages to export")
+    rows = list(answered[-1].preamble)
+    for turn in answered:
+        rows += (Message("user", turn.user), Message("assistant", turn.reply))
+    plain = [{"role": row.role, "content": row.content} for row in rows]
+    return json_text({"messages": plain}) + "\n"
+
+
+def markdown(session: Session, turns: Sequence[Turn]) -> str:
+    """The conversation to be read; control characters are shown, not written."""
+    parts = [f"# {_literal(title_of(session, turns))}", _literal(" · ".join(facts_of(session)))]
+    preamble: tuple[Message, ...] = ()
+    for number, turn in enumerate(turns, 1):
+        parts.append(f"## {number}")
+        if turn.preamble != preamble:
+            preamble = turn.preamble
+            parts += [f"**{row.role}**\n\n{_quoted(row.content)}" for row in preamble]
+        parts.append(f"**user**\n\n{_quoted(turn.user)}")
+        parts.append(f"**{_literal(model_of(turn))}**\n\n{_reply(turn)}")
+        if said(turn):
+            parts.append(f"*{_literal(' · '.join(said(turn)))}*")
+    return "\n\n".join(parts) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Session, Sequence[Turn]], str]] = {
+    "md": markdown,
+    "jsonl": messages,
+    "html": html,
+}
+
+
+def format_of(path: Path, named: str | None = None) -> str:
+    """The format that is `named`, or that the file's ending tells. Raises UsageError."""
+    ending = path.suffix.lower().removeprefix(".")
+    if named is not None:
+        if named not in FORMATS:
+            raise UsageError(f"format {named!r} doesn't exist; there are {', '.join(FORMATS)}")
+        return named
+    if ending not in FORMATS:
+        raise UsageError(
+            f"{path}: the name doesn't tell the format; end it in .md, .jsonl or .html"
+        )
+    return ending
+
+
+def write_export(path: Path, text: str, force: bool = False) -> None:
+    """Write `text` to `path`, whole or not at all, for the user alone (0600).
+
+    Raises UsageError where the file exists, unless `force`; OutputError where it can't be
+    written.
+    """
+    if path.exists() and not (force and path.is_file()):
+        remedy = "choose another name, or --force" if path.is_file() else "name a file"
+        raise UsageError(f"{path} exists; {remedy}")
+    try:
+        aside = _written_aside(path, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}") from error
+    try:
+        _put_in_place(aside, path, force)
+    except FileExistsError:
+        raise UsageError(f"{path} exists by now; choose another name, or --force") from None
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _written_aside(path: Path, data: bytes) -> Path:
+    """A file beside `path` with `data` on the disk; mkstemp makes it 0600."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        os.unlink(name)
+        raise
+    return Path(name)
+
+
+def _put_in_place(aside: Path, path: Path, force: bool) -> None:
+    """A link, unlike a rename, never replaces what came to be there meanwhile."""
+    if force:
+        os.replace(aside, path)
+        return
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.replace(aside, path)
+
+
+def _reply(turn: Turn) -> str:
+    """The reply as it is, so that its Markdown is rendered; quoted where it would run on."""
+    text = visible(turn.reply)
+    if not text.strip():
+        return "*(no reply)*"
+    return text.strip("\n") if _ends_with_itself(text.split("\n")) else _quoted(text)
+
+
+def _ends_with_itself(lines: Sequence[str]) -> bool:
+    """Whether nothing that the lines begin, outside of code, goes on after them."""
+    fence: str | None = None
+    for line in lines:
+        match = _FENCE.match(line)
+        if fence is None:
+            if _RUNS_ON.match(line):
+                return False
+            fence = match[1] if match else None
+        elif match and match[1].startswith(fence) and not line[match.end() :].strip():
+            fence = None
+    return fence is None
+
+
+def _quoted(text: str) -> str:
+    """A quotation: whatever is begun in it ends with it."""
+    return "\n".join(f"> {line}".rstrip() for line in visible(text).split("\n"))
+
+
+def _literal(text: str) -> str:
+    """`text` in one line that Markdown takes for text."""
+    return _SPECIAL.sub(r"\\\1", visible(text, keep_newlines=False))

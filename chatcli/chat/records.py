@@ -1,0 +1,96 @@
+"""What is worth saying of a kept conversation, in words: its title, its facts, each reply's.
+
+Plain strings for exports and transcripts; nothing here is made inert or laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+
+from chatcli.chat.types import Session, Turn
+from chatcli.errors import StoreError
+from chatcli.sampling.types import SamplingConfig
+
+__all__ = ["branch_path", "facts_of", "model_of", "moment", "said", "sampling_words", "title_of"]
+
+_OFF = SamplingConfig()
+_TITLE = 60  # characters of the first message
+
+
+def branch_path(turns: Iterable[Turn], session: Session, branch: str | None = None) -> list[Turn]:
+    """The turns of a branch (None: the one in hand), oldest first.
+
+    Raises StoreError on a branch that doesn't exist, or that doesn't lead to a first turn.
+    """
+    name = session.branch if branch is None else branch
+    if name not in session.branches:
+        raise StoreError(
+            f"there is no branch {name!r}; there are {', '.join(sorted(session.branches))}"
+        )
+    by_id = {turn.id: turn for turn in turns}
+    path: dict[int, Turn] = {}
+    at = session.branches[name]
+    while at is not None:
+        if at in path or at not in by_id:
+            raise StoreError(f"branch {name!r} is damaged: turn {at} is not where it should be")
+        path[at] = by_id[at]
+        at = by_id[at].parent
+    return list(reversed(path.values()))
+
+
+def title_of(session: Session, turns: Sequence[Turn]) -> str:
+    """The session's name, else the beginning of its first message, else its id."""
+    begun = " ".join(turns[0].user.split()) if turns else ""
+    clipped = begun if len(begun) <= _TITLE else begun[: _TITLE - 1] + "…"
+    return session.name or clipped or session.id
+
+
+def facts_of(session: Session) -> list[str]:
+    """When it began, on which branch it is, and what loads its model."""
+    branch = [] if session.branch == "main" else [f"branch {session.branch}"]
+    return [f"session {session.id}", moment(session.created), *branch, f"model {session.model}"]
+
+
+def moment(seconds: float) -> str:
+    """A time as the user's clock shows it: "2026-03-01 09:30"."""
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # damaged: a time that no calendar has
+        return "at an unknown time"
+
+
+def model_of(turn: Turn) -> str:
+    """Who replied: the checkpoint of the newest run."""
+    return turn.runs[-1].origin.name if turn.runs else "assistant"
+
+
+def said(turn: Turn) -> list[str]:
+    """What a reply was made with, and how it ended; nothing where that isn't known."""
+    if not turn.runs:
+        return []
+    last = turn.runs[-1]
+    count = turn.new_tokens
+    tokens = f"{count:,} token" + ("" if count == 1 else "s")
+    again = [f"in {len(turn.runs)} stretches"] if len(turn.runs) > 1 else []
+    digest = f"{last.origin.name} {last.origin.digest[:12]}".strip()
+    return [digest, sampling_words(last.sampling), tokens, *again, last.finish or "cut off"]
+
+
+def sampling_words(config: SamplingConfig) -> str:
+    """The settings that do something: "temperature 0.8, top_k 40, seed 7"."""
+    if config.greedy:
+        return "greedy"
+    given = (field.name for field in fields(config))
+    changed = [name for name in given if getattr(config, name) != getattr(_OFF, name)]
+    names = changed if "temperature" in changed else ["temperature", *changed]
+    return ", ".join(f"{name} {_word(getattr(config, name))}" for name in names)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{token}={bias:g}" for token, bias in value.items())
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
