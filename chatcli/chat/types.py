@@ -124,8 +124,8 @@ class Turn:
 
     @property
     def answered(self) -> bool:
-        """Whether the reply has at least one token."""
-        return bool(self.new_tokens)
+        """Whether there is a reply: one token at least, or a text that was read from elsewhere."""
+        return bool(self.new_tokens or self.reply)
 
     @property
     def new_tokens(self) -> int:
@@ -145,7 +145,8 @@ class Session:
     `model` is what `--model` loads its checkpoint by. `branches` maps a branch's name to the
     newest turn on it (None: nothing yet); `branch` is the one in hand. `name` is the user's
     own, None where there is none. `cached` is the turn at whose end the cache stood, which after
-    an undo or a switch isn't the head: with it, resuming reuses what going on would have. Times are seconds since 1970; templates that write a date
+    an undo or a switch isn't the head: with it, resuming reuses what going on would have. `seed` is the one that was drawn, for settings
+    that leave it open. Times are seconds since 1970; templates that write a date
     write that of `created`.
     """
 
@@ -158,6 +159,7 @@ class Session:
     branches: Mapping[str, int | None] = field(default_factory=lambda: {"main": None})
     settings: Settings = field(default_factory=Settings)
     cached: int | None = None
+    seed: int = 0
 
     @property
     def head(self) -> int | None:
