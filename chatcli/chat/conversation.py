@@ -1,116 +1,405 @@
-"""A conversation in memory: turns, the ids they were made of, and the cache they share.
+"""A conversation: a tree of turns, the branch in hand, and what holds for the next reply.
 
-Each reply feeds only what the cache doesn't hold. A reply that is stopped stays, as far as
-it came; a turn that fails before it said anything leaves the conversation as it was.
+What was typed is kept before the first token of its reply, and a reply that is stopped or
+fails stays as far as it came. What the model reads and how its cache is filled is the
+business of `speaker`; a reply while it grows, of `reply`; names for ends, of `branches`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from chatcli.chat.context import next_prompt
+from chatcli.chat.branches import Branches, BranchView
+from chatcli.chat.origin import differences
+from chatcli.chat.reply import Draft
+from chatcli.chat.speaker import Speaker
+from chatcli.chat.tree import Tree, messages_of, new_turn_id
+from chatcli.chat.types import Origin, Session, Settings, Turn
+from chatcli.chat.window import Plan, Window, window
 from chatcli.engine.decode import Cancelled, Top
-from chatcli.engine.stream import stream
+from chatcli.engine.stream import spoken
 from chatcli.engine.types import Chunk
-from chatcli.errors import ContextError
+from chatcli.errors import UsageError
 from chatcli.model.types import LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Message
 
-__all__ = ["Conversation"]
+if TYPE_CHECKING:
+    from chatcli.chat.keeper import Keeper
+
+__all__ = ["Conversation", "new_session"]
+
+# A reply that ended so has more to say; None: the process ended before it.
+_OPEN = ("interrupted", "length", "context", "error", None)
+
+
+def new_session(model: str, settings: Settings) -> Session:
+    """A session without a turn, for the checkpoint that is loaded by the name `model`."""
+    now = time.time()
+    seed = secrets.randbits(64)
+    return Session(secrets.token_hex(4), now, now, model, settings=settings, seed=seed)
 
 
 class Conversation:
-    """One dialogue with one model; `config` may be changed between turns."""
+    """One dialogue; `settings` (or `config`, their sampling part) may change between turns.
+
+    A `session` and its `turns` take up a conversation that was kept; `keeper` keeps what
+    comes. `reference` is what the model is loaded by; `notice` is told what a person should
+    know: what falls out of the context, what is read again, what can't be promised.
+    """
 
     def __init__(
-        self, model: LanguageModel, config: SamplingConfig, system: str | None = None
+        self,
+        model: LanguageModel,
+        config: SamplingConfig | None = None,
+        system: str | None = None,
+        *,
+        settings: Settings | None = None,
+        session: Session | None = None,
+        turns: Iterable[Turn] = (),
+        keeper: Keeper | None = None,
+        reference: str = "builtin",
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.model = model
-        self.system = system
-        self._cache = model.new_cache()
-        self._messages: list[Message] = []
-        self._ids: list[int] = []
-        self.config = config
-        self.reset()
+        if settings is None:
+            preamble = () if system is None else (Message("system", system),)
+            settings = Settings(config or SamplingConfig(), preamble=preamble)
+        self.keeper, self.notice = keeper, notice
+        self._take_up(session or new_session(reference, settings), Tree(turns), model, reference)
+        self._change(settings=settings)
+        self._notice_differences()
+
+    @property
+    def session(self) -> Session:
+        """The session as it stands."""
+        return self._session
+
+    @property
+    def model(self) -> LanguageModel:
+        """The checkpoint of the next reply."""
+        return self._speaker.model
+
+    @property
+    def origin(self) -> Origin:
+        """Where the next reply will come from."""
+        return self._speaker.origin
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for the next reply."""
+        return self._session.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._change(settings=settings)
 
     @property
     def config(self) -> SamplingConfig:
-        """The settings of the next reply."""
-        return self.chain.config
+        """The sampling settings of the next reply."""
+        return self.settings.sampling
 
     @config.setter
     def config(self, config: SamplingConfig) -> None:
-        # One chain for the whole conversation: its luck depends on seed and position alone.
-        self.chain = SamplerChain(config)
+        self.settings = dataclasses.replace(self.settings, sampling=config)
+
+    @property
+    def chain(self) -> SamplerChain:
+        """The sampler chain of the next reply, with the seed in force."""
+        return self._chain(self.settings)
+
+    @property
+    def head(self) -> Turn | None:
+        """The turn that the next message follows."""
+        return None if self._session.head is None else self.tree[self._session.head]
+
+    @property
+    def path(self) -> tuple[Turn, ...]:
+        """The turns of the branch in hand, first to last."""
+        return self.tree.path(self._session.head)
 
     @property
     def messages(self) -> Sequence[Message]:
-        """All messages so far, the system prompt first where there is one."""
-        return tuple(self._messages)
+        """All messages of the branch in hand, the system prompt first where there is one."""
+        return (*self.settings.preamble, *messages_of(self.path))
 
     @property
     def ids(self) -> Sequence[int]:
-        """The ids of all turns so far, as they were fed and generated."""
-        return tuple(self._ids)
+        """The ids of the branch in hand, as they were fed and generated."""
+        return () if self._session.head is None else tuple(self.tree.ids(self._session.head))
 
-    def reset(self) -> None:
-        """Forget every turn; the system prompt and the settings stay."""
-        self._ids = []
-        self._messages = [] if self.system is None else [Message("system", self.system)]
-        self._cache.crop(0)
+    @property
+    def unanswered(self) -> Turn | None:
+        """A message that got no reply, newer than all that follows the head."""
+        later = self.tree.children(self._session.head)
+        return later[-1] if later and not later[-1].answered else None
+
+    def turn(self, number: int) -> Turn:
+        """Turn `number` of the branch in hand, from 1. Raises UsageError where there is none."""
+        path = self.path
+        if not path:
+            raise UsageError("there is no turn yet; write a message first")
+        if not 1 <= number <= len(path):
+            raise UsageError(f"there is no turn {number}; the turns are 1 to {len(path)}")
+        return path[number - 1]
+
+    def prompt_ids(self) -> list[int]:
+        """What the model has before it: the ids of the branch, or of the preamble alone."""
+        past, renderer = self._speaker.past(self.head), self._speaker.renderer
+        return list(past.ids) or renderer.history(self.settings.preamble, past.turns)
+
+    def window(self) -> Window:
+        """How full the context is, and what the next message may cost."""
+        return window(self._speaker.planner, self._speaker.past(self.head), self.settings)
+
+    def next_out(self) -> int:
+        """How many turns fall out of the context when it overflows the next time."""
+        past = self._speaker.past(self.head)
+        return self._speaker.planner.next_out(past, self.settings)
 
     def ask(
         self,
         text: str,
         *,
-        max_tokens: int = 512,
-        stop: Sequence[str] = (),
-        prefill: str = "",
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        prefill: str | None = None,
         top: Top = 10,
         cancelled: Cancelled | None = None,
     ) -> Iterator[Chunk]:
-        """One turn: the reply to `text`, streamed; `prefill` is how it begins.
+        """One turn: the reply to `text`, streamed. What isn't given is as in `settings`.
 
-        Raises ContextError where the conversation no longer fits, before anything changes.
+        Raises ContextError where the message can't fit, before anything changes.
         """
-        messages = [*self._messages, Message("user", text)]
-        ids = next_prompt(self.model.tokenizer, messages, self._ids, prefill=prefill)
-        self._check_room(len(ids))
-        chunks = stream(
-            self.model,
-            ids,
-            self.chain,
-            max_tokens=max_tokens,
-            stop=(*stop, *self.model.tokenizer.fallback_stop),
-            top=top,
-            cache=self._cache,
-            cancelled=cancelled,
-        )
-        return self._turn(messages, ids, prefill, chunks)
+        given: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "prefill": prefill}
+        given = {name: value for name, value in given.items() if value is not None}
+        settings = dataclasses.replace(self.settings, **given)
+        return self._reply(self.head, text, settings, top, cancelled)
 
-    def _check_room(self, length: int) -> None:
-        """Refuse a turn that outgrows the context; a first message is for `stream` to judge."""
-        context = self.model.checkpoint.context_length
-        if self._ids and length > context:
-            raise ContextError(
-                f"the conversation is {length:,} tokens long with this message and the context "
-                f"{context:,}: /reset starts afresh (in Python, Conversation.reset())"
-            )
-
-    def _turn(
-        self, messages: list[Message], ids: list[int], prefill: str, chunks: Iterator[Chunk]
+    def retry(
+        self,
+        *,
+        settings: Settings | None = None,
+        top: Top = 10,
+        cancelled: Cancelled | None = None,
     ) -> Iterator[Chunk]:
+        """Another reply to the last message, beside what it has; `settings` are for it alone.
+
+        Without a seed in them it has luck of its own. Raises UsageError where nothing was
+        asked yet.
+        """
+        turn = self.unanswered or self.head
+        if turn is None:
+            raise UsageError("there is no message to retry; write one first")
+        settings = settings or self.settings
+        if turn.answered and settings.sampling.seed is None:
+            self._change(seed=secrets.randbits(64))
+        return self._reply(self._before(turn), turn.user, settings, top, cancelled)
+
+    def edit(
+        self, number: int, text: str, *, top: Top = 10, cancelled: Cancelled | None = None
+    ) -> Iterator[Chunk]:
+        """Ask turn `number` in other words; it and what followed stay in the tree.
+
+        Raises UsageError where there is no such turn.
+        """
+        before = self._before(self.turn(number))
+        return self._reply(before, text, self.settings, top, cancelled)
+
+    def resume(self, *, top: Top = 10, cancelled: Cancelled | None = None) -> Iterator[Chunk]:
+        """The last reply goes on, token for token as if it had not ended.
+
+        Raises UsageError where it came to its own end, or can't go on.
+        """
+        turn = self._open_turn()
+        settings = dataclasses.replace(self.settings, preamble=turn.preamble, prefill=turn.prefill)
+        ids, past = self.tree.ids(turn.id), self._speaker.past(self._before(turn))
+        prompt, reply = ids[: turn.prompt_length], ids[turn.prompt_length :]
+        plan: Plan | None = Plan(prompt, turn.forgotten)
+        if len(ids) > self.model.checkpoint.context_length:
+            plan = self._speaker.shorter(
+                past, Plan(prompt, turn.forgotten), turn.user, settings, reply
+            )
+        if plan is None:
+            raise UsageError(
+                "the context is full and nothing can fall out of it; /new starts afresh"
+            )
+        chain = self._chain(settings)
+        said = turn.prefill + spoken(self.model.tokenizer, prompt, reply)
+        draft = self._speaker.draft(turn, plan, chain, said=said, reply=reply)
+        self._speaker.fill(self._cached(), cancelled)
+        return self._follow(
+            draft,
+            self._speaker.speak(
+                draft, past, plan, chain, settings, reply=reply, top=top, cancelled=cancelled
+            ),
+        )
+
+    def undo(self) -> Turn:
+        """Go back to before the last turn, which stays in the tree, and return it.
+
+        Raises UsageError where there is none.
+        """
+        turn = self.turn(len(self.path))
+        self._change(branches={**self._session.branches, self._session.branch: turn.parent})
+        return turn
+
+    def branches(self) -> tuple[BranchView, ...]:
+        """The named branches, then the ends that no branch leads to."""
+        return self._branches.views()
+
+    def branch(self, name: str) -> None:
+        """Make a branch from here and take it in hand. Raises UsageError on a name that can't be."""
+        self._change(**self._branches.added(name))
+
+    def switch(self, name: str) -> None:
+        """Take another branch in hand, or go to an unnamed end "@…". Raises UsageError."""
+        self._change(**self._branches.switched(name))
+
+    def rename(self, name: str | None) -> None:
+        """Give the conversation a name, or take it back."""
+        self._change(name=name)
+
+    def reset(self) -> None:
+        """A fresh conversation with the same settings; the old one stays where it is kept."""
+        session = new_session(self.origin.model, self.settings)
+        self._take_up(session, Tree(), self.model, self.origin.model)
+
+    def use(self, model: LanguageModel, reference: str) -> None:
+        """Go on with another checkpoint, from the text of what was said."""
+        self._take_up(self._session, self.tree, model, reference)
+        self._change(model=reference)
+        self._notice_differences()
+
+    @property
+    def _branches(self) -> Branches:
+        return Branches(self._session, self.tree)
+
+    def _take_up(self, session: Session, tree: Tree, model: LanguageModel, reference: str) -> None:
+        self._session, self.tree = session, tree
+        self._warned: int | None = None
+        self._speaker = Speaker(
+            model,
+            reference,
+            tree,
+            date=datetime.fromtimestamp(session.created),
+            notice=lambda text: self.notice(text),
+        )
+
+    def _chain(self, settings: Settings) -> SamplerChain:
+        sampling = settings.sampling
+        if sampling.seed is None:  # drawn once: luck depends on it and the position alone
+            sampling = dataclasses.replace(sampling, seed=self._session.seed)
+        return SamplerChain(sampling)
+
+    def _before(self, turn: Turn) -> Turn | None:
+        return None if turn.parent is None else self.tree[turn.parent]
+
+    def _cached(self) -> Turn | None:
+        return None if self._session.cached is None else self.tree[self._session.cached]
+
+    def _reply(
+        self,
+        parent: Turn | None,
+        text: str,
+        settings: Settings,
+        top: Top,
+        cancelled: Cancelled | None,
+    ) -> Iterator[Chunk]:
+        past, chain = self._speaker.past(parent), self._chain(settings)
+        plan = self._speaker.plan(past, text, settings)
+        turn = Turn(
+            id=new_turn_id(),
+            parent=None if parent is None else parent.id,
+            user=text,
+            created=time.time(),
+            prefill=settings.prefill,
+            preamble=settings.preamble,
+        )
+        draft = self._speaker.draft(turn, plan, chain, said=settings.prefill)
+        chunks = self._speaker.speak(
+            draft, past, plan, chain, settings, top=top, cancelled=cancelled
+        )
+        self._store(turn)
+        self._speaker.fill(self._cached(), cancelled)
+        return self._follow(draft, chunks)
+
+    def _open_turn(self) -> Turn:
+        """The last turn, if its reply can go on."""
+        turn = self.turn(len(self.path))
+        if not self._speaker.wrote(turn):
+            by = f"by {turn.runs[-1].origin.name}" if turn.runs else "elsewhere"
+            raise UsageError(f"the last reply was written {by}; /retry writes another here")
+        if turn.finish not in _OPEN:
+            raise UsageError(
+                f"the last reply came to its end ({turn.finish}); /retry writes another"
+            )
+        return turn
+
+    def _follow(self, draft: Draft, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         """Pass the chunks on, and keep what was said, however it ends."""
-        said: list[str] = []
-        tokens: list[int] = []
+        growing: Session | None = None
         try:
             for chunk in chunks:
-                said.append(chunk.text)
-                tokens += [step.token for step in chunk.steps]
+                if self.keeper is not None and draft.started:
+                    growing = growing or self._moved(draft.turn())
+                    self.keeper.grow(growing, draft.turn)
                 yield chunk
         finally:
-            if tokens:
-                self._messages = [*messages, Message("assistant", prefill + "".join(said))]
-                self._ids = ids + tokens
+            draft.leave()
+            turn = draft.turn()
+            self._session = self._moved(turn)
+            self._store(turn)
+            self._warn()
+
+    def _moved(self, turn: Turn) -> Session:
+        """The session with the cache at `turn`, and the branch there if it is answered."""
+        branches = dict(self._session.branches)
+        if turn.answered:
+            branches[self._session.branch] = turn.id
+        return dataclasses.replace(
+            self._session, branches=branches, cached=turn.id, updated=time.time()
+        )
+
+    def _store(self, turn: Turn) -> None:
+        self.tree.put(turn)
+        if self.keeper is not None:
+            self.keeper.keep(self._session, turn)
+
+    def _change(self, **fields: Any) -> None:
+        """Change the session; one that has no turn yet isn't kept."""
+        self._session = dataclasses.replace(self._session, **fields)
+        if self.keeper is not None and len(self.tree):
+            self.keeper.keep(self._session)
+
+    def _warn(self) -> None:
+        """Say that turns will fall out, or a message be refused, once before it happens."""
+        seen = self.window()
+        if not seen.near or self._warned == seen.forgotten:
+            return
+        self._warned = seen.forgotten
+        first, last = seen.forgotten + 1, seen.forgotten + seen.next_out
+        if seen.next_out:
+            turns = f"turn {first}" if first == last else f"turns {first} to {last}"
+            cost = f"the next message may push {turns} out of it"
+        else:
+            cost = "a longer message will be refused"
+        self.notice(
+            f"the context is nearly full, {seen.used:,}/{seen.total:,}: {cost}; see /context"
+        )
+
+    def _notice_differences(self) -> None:
+        """Say what keeps the next reply from being what it would have been."""
+        head = self.head
+        if head is None or not head.runs:
+            return
+        then = head.runs[-1].origin
+        if not self._speaker.wrote(head):
+            self.notice(f"the replies so far were written by {then.name}; going on from their text")
+        elif changes := ", ".join(differences(then, self.origin)):
+            self.notice(f"{changes}: the same replies as without a break aren't promised")

@@ -142,12 +142,14 @@ class Turn:
 class Session:
     """A conversation as it is kept: where it stands, and what holds for its next reply.
 
-    `model` is what `--model` loads its checkpoint by. `branches` maps a branch's name to the
-    newest turn on it (None: nothing yet); `branch` is the one in hand. `name` is the user's
-    own, None where there is none. `cached` is the turn at whose end the cache stood, which after
-    an undo or a switch isn't the head: with it, resuming reuses what going on would have. `seed` is the one that was drawn, for settings
-    that leave it open. Times are seconds since 1970; templates that write a date
-    write that of `created`.
+    id, name         `name` is the user's own, None where there is none
+    created, updated seconds since 1970; templates that write a date write that of `created`
+    model            what `--model` loads the checkpoint by
+    branch, branches the name of the branch in hand; of each, its newest turn (None: none yet)
+    settings         of the next reply
+    cached           the turn at whose end the cache stood, which after an undo or a switch isn't
+                     the head: with it, resuming reuses what going on would have
+    seed             the one that was drawn, for settings that leave it open
     """
 
     id: str

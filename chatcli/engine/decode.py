@@ -32,6 +32,8 @@ class Decoding:
 
     `finish` is None until the loop ends by itself: "eos" (its Step comes too), "length",
     "context" or "interrupted". A caller that leaves the loop earlier gives the reason itself.
+    `prompt_length` is less than len(ids) where a reply goes on that `ids` already begin: to
+    the sampler its tokens are no prompt, and `Step.index` counts on from there.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Decoding:
         chain: SamplerChain,
         *,
         max_tokens: int,
+        prompt_length: int | None = None,
         top: Top = 10,
         cache: KVCache | None = None,
         cancelled: Cancelled | None = None,
@@ -49,7 +52,8 @@ class Decoding:
             raise UsageError(f"max_tokens is {max_tokens}; give a number from 1 up")
         check_prompt(model, ids)
         self._model, self._chain = model, chain
-        self._ids, self._prompt_length = list(ids), len(ids)
+        self._ids, self._given = list(ids), len(ids)
+        self._prompt_length = len(ids) if prompt_length is None else prompt_length
         self._max_tokens, self._top = max_tokens, top
         self._cache = model.new_cache() if cache is None else cache
         self._cancelled = cancelled or _never
@@ -62,9 +66,9 @@ class Decoding:
     def usage(self) -> Usage:
         """Tokens and seconds so far."""
         return Usage(
-            prompt_tokens=self._prompt_length,
+            prompt_tokens=self._given,
             reused_tokens=self._reused,
-            new_tokens=len(self._ids) - self._prompt_length,
+            new_tokens=len(self._ids) - self._given,
             prefill_seconds=self._prefill_seconds,
             decode_seconds=self._newest - self._first,
         )
@@ -87,7 +91,7 @@ class Decoding:
 
     def _prefill(self) -> Tensor | None:
         suffix = self._cache.reuse(self._ids)
-        self._reused = self._prompt_length - len(suffix)
+        self._reused = self._given - len(suffix)
         logits = prefill(self._model, suffix, self._cache, self._cancelled)
         self._prefill_seconds = time.perf_counter() - self._started
         return logits
@@ -109,7 +113,7 @@ class Decoding:
             draw=draw,
             seconds=now - self._newest,
         )
-        if step.index == 0:
+        if len(self._ids) == self._given:
             self._first = now
         self._newest = now
         self._ids.append(draw.token)
@@ -118,7 +122,7 @@ class Decoding:
     def _ended(self, step: Step) -> bool:
         if step.token in self._model.tokenizer.eos_ids:
             self.finish = "eos"
-        elif step.index + 1 >= self._max_tokens:
+        elif len(self._ids) - self._given >= self._max_tokens:
             self.finish = "length"
         elif step.position >= self._model.checkpoint.context_length:
             self.finish = "context"

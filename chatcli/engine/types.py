@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class Usage:
         if self.new_tokens < 2 or self.decode_seconds <= 0:
             return 0.0
         return (self.new_tokens - 1) / self.decode_seconds
+
+    def __add__(self, other: Usage) -> Usage:
+        """What two stretches of one reply cost together."""
+        return Usage(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ import itertools
 import pytest
 
 from chatcli.chat.conversation import Conversation
+from chatcli.chat.types import Settings
 from chatcli.errors import ContextError, LogitsError
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Message
 from tests.fakes import ASSISTANT, BOS, END, EOS, USER, ScriptedModel
 
 GREEDY = SamplingConfig(temperature=0)
+REFUSING = Settings(sampling=GREEDY, overflow="error")
 
 
 def say(talk: Conversation, text: str, **options: object) -> str:
@@ -91,19 +93,19 @@ def test_reset_forgets_the_turns_and_keeps_the_system_prompt() -> None:
 
 
 def test_a_turn_that_does_not_fit_changes_nothing() -> None:
-    talk = Conversation(ScriptedModel("hi", context_length=40), GREEDY)
+    talk = Conversation(ScriptedModel("hi", context_length=40), settings=REFUSING)
     say(talk, "a")
     before = talk.ids, talk.messages
-    with pytest.raises(ContextError, match=r"conversation is 51 tokens.* context 40: /reset"):
+    with pytest.raises(ContextError, match=r"conversation is 51 tokens.* context 40: /set"):
         talk.ask("x" * 40)
     assert (talk.ids, talk.messages) == before
     assert say(talk, "b") == "hi"
 
 
 def test_a_full_conversation_takes_messages_again_after_a_reset() -> None:
-    talk = Conversation(ScriptedModel("hello there", context_length=16), GREEDY)
+    talk = Conversation(ScriptedModel("hello there", context_length=16), settings=REFUSING)
     assert say(talk, "a") == "hello there"
-    with pytest.raises(ContextError, match=r"conversation is 21 tokens.*reset\(\)"):
+    with pytest.raises(ContextError, match=r"conversation is 21 tokens.*/new starts afresh"):
         talk.ask("b")
     talk.reset()
     assert say(talk, "b") == "hello there"

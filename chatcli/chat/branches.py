@@ -1,0 +1,74 @@
+"""Branches: names for ends of the tree, and how one gets from one to another.
+
+A branch is a name for its newest turn. Ends that no branch leads to (an earlier reply after
+/retry, a turn taken back) are called by "@" and the first digits of their turn's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from chatcli.chat.tree import Tree
+from chatcli.chat.types import Session
+from chatcli.errors import UsageError
+
+__all__ = ["BranchView", "Branches"]
+
+_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BranchView:
+    """A branch or an unnamed end: its newest turn (None: nothing yet), and how many lead to it."""
+
+    name: str
+    head: int | None
+    turns: int
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The branches of one session; changes are fields for `dataclasses.replace`."""
+
+    session: Session
+    tree: Tree
+
+    def views(self) -> tuple[BranchView, ...]:
+        """The named ones, then the unnamed ends."""
+        return (*self._named(), *self._unnamed())
+
+    def added(self, name: str) -> Mapping[str, object]:
+        """A branch `name` from the head, in hand. Raises UsageError on a name that can't be one."""
+        name = name.strip()
+        if not name or name.startswith("@") or not name.isprintable():
+            raise UsageError(f"a branch needs a name of its own, without a leading @; got {name!r}")
+        if name in self.session.branches:
+            raise UsageError(f"there is a branch {name!r} already; /switch {name} takes it in hand")
+        return {"branch": name, "branches": {**self.session.branches, name: self.session.head}}
+
+    def switched(self, name: str) -> Mapping[str, object]:
+        """The branch `name` in hand; for an unnamed end, the branch in hand moves there."""
+        views = {view.name: view for view in self.views()}
+        view = views.get(name.strip())
+        if view is None:
+            near = get_close_matches(name.strip(), views, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}?" if near else "/branches lists them"
+            raise UsageError(f"no branch {name.strip()!r}; {hint}")
+        if view.name in self.session.branches:
+            return {"branch": view.name}
+        return {"branches": {**self.session.branches, self.session.branch: view.head}}
+
+    def _named(self) -> Iterator[BranchView]:
+        for name, head in self.session.branches.items():
+            turns = len(self.tree.path(head))
+            yield BranchView(name, head, turns, current=name == self.session.branch)
+
+    def _unnamed(self) -> Iterator[BranchView]:
+        named = set(self.session.branches.values())
+        for leaf in self.tree.leaves():
+            if leaf.id not in named:
+                short = f"@{leaf.id:014x}"[: _DIGITS + 1]
+                yield BranchView(short, leaf.id, len(self.tree.path(leaf.id)))
