@@ -25,7 +25,7 @@ from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import spoken
 from chatcli.engine.types import Chunk
 from chatcli.errors import UsageError
-from chatcli.model.types import LanguageModel
+from chatcli.model.types import KVCache, LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Message
@@ -89,6 +89,11 @@ class Conversation:
     def origin(self) -> Origin:
         """Where the next reply will come from."""
         return self._speaker.origin
+
+    @property
+    def cache(self) -> KVCache:
+        """What the model holds of what it was fed; to be looked at only."""
+        return self._speaker.cache
 
     @property
     def settings(self) -> Settings:
@@ -254,7 +259,7 @@ class Conversation:
         return self._branches.views()
 
     def branch(self, name: str) -> None:
-        """Make a branch from here and take it in hand. Raises UsageError on a name that can't be."""
+        """Make a branch from here and take it in hand. Raises UsageError on a bad name."""
         self._change(**self._branches.added(name))
 
     def switch(self, name: str) -> None:

@@ -20,7 +20,7 @@ from chatcli.chat.window import Past, Plan, Planner
 from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import stream
 from chatcli.engine.types import Chunk
-from chatcli.model.types import LanguageModel
+from chatcli.model.types import KVCache, LanguageModel
 from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["Speaker"]
@@ -47,6 +47,11 @@ class Speaker:
         self.origin = origin_of(model, reference)
         self.renderer = Renderer(model.tokenizer, date)
         self.planner = Planner(self.renderer, model.checkpoint.context_length)
+
+    @property
+    def cache(self) -> KVCache:
+        """What the model holds of what it was fed; to be looked at only."""
+        return self._cache
 
     def wrote(self, turn: Turn) -> bool:
         """Whether this checkpoint wrote the turn's reply, so that its ids count."""

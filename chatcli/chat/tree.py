@@ -7,7 +7,7 @@ together again from those of the turns above it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chatcli.chat.types import Feed, Turn
 from chatcli.errors import StoreError
@@ -28,6 +28,9 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._turns)
 
     def __getitem__(self, id: int) -> Turn:
         return self._turns[id]
