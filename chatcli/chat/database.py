@@ -1,0 +1,209 @@
+"""The file of the store: made private, opened for writing or at least reading, kept an eye on.
+
+It gives transactions, notices when the file is removed or replaced while it is open, and
+tries again where a write was impossible before. Tables and rows are left to `schema`, `rows`
+and `store`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chatcli.chat.faults import (
+    BUSY_SECONDS,
+    fault_line,
+    faults,
+    file_fault,
+    primary_code,
+    unwritable_line,
+)
+from chatcli.chat.plain import decoded
+from chatcli.chat.schema import MIGRATIONS, migrate, stored_version
+from chatcli.errors import StoreError
+from chatcli.folders import private_folder
+
+__all__ = ["Database"]
+
+# What is deleted is overwritten too; nothing that a foreign file brings along is executed.
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
+
+# Where one of these keeps the file from being opened for writing, it may still be read.
+_STILL_READABLE = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+}
+
+
+class Database:
+    """One file, open for as long as this object is; any thread of this process may use it.
+
+    Raises StoreError where it can't be opened at all, from `transaction` too.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        _make_private(path, create=create)
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._identity = _identity(path)
+        self._db, self._refused = _connect(path)
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """All that happens inside is seen and done as one; written safely when it ends well."""
+        if os.getpid() != self._process:  # SQLite's connections don't survive a fork
+            raise StoreError(f"{self.path} was opened before a fork; open it anew after it")
+        with self._lock, faults(self.path):
+            self._attend(write)
+            db = self._db
+            try:
+                db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # what failed is the news, not that
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                raise
+
+    def forget_deleted(self) -> None:
+        """Leave nothing of what was deleted in the log beside the file, if nobody else reads."""
+        with self._lock, faults(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def close(self) -> None:
+        """Let go of the file; closing twice does nothing."""
+        if os.getpid() == self._process:
+            with self._lock, faults(self.path):
+                self._db.close()
+
+    def _attend(self, write: bool) -> None:
+        """See that the file is still the one that was opened; try again where it was refused."""
+        identity = _identity(self.path)
+        if identity != self._identity or (write and self._refused):
+            db, self._refused = _connect(self.path)
+            self._db.close()
+            self._db, self._identity = db, identity
+        if write and self._refused:
+            raise StoreError(self._refused)
+
+
+def _make_private(path: Path, *, create: bool) -> None:
+    """Make folder and file where they are missing, for the user alone from the first moment.
+
+    SQLite gives the files beside it (-wal, -shm, -journal) the same permissions.
+    """
+    try:
+        if not path.exists():
+            if not create:
+                raise StoreError(
+                    f"nothing is kept yet: there is no {path}; `chatcli chat` makes it"
+                )
+            private_folder(path.parent)
+            with suppress(FileExistsError):  # another process was quicker
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"{path} is not a regular file; move it away")
+        if found.st_mode & 0o077:
+            with suppress(OSError):  # someone else's, or a disk without permissions
+                path.chmod(0o600)
+    except OSError as error:
+        raise file_fault(path, error) from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise StoreError(
+            f"{path} was removed while it was in use; put it back, or start chatcli anew"
+        ) from None
+    except OSError as error:
+        raise file_fault(path, error) from error
+    return found.st_dev, found.st_ino
+
+
+def _connect(path: Path) -> tuple[sqlite3.Connection, str | None]:
+    """A connection and, where it can only read, the line that says why."""
+    # SQLite would open a read-only file for writing and complain at the first write.
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+        with faults(path):
+            return _open_to_read(path), unwritable_line(path)
+    with faults(path):
+        try:
+            return _open(path, "mode=rw"), None
+        except sqlite3.Error as error:
+            if primary_code(error) not in _STILL_READABLE:
+                raise
+            try:
+                return _open_to_read(path), fault_line(path, error)
+            except sqlite3.Error:
+                raise error from None
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    try:
+        return _open(path, "mode=ro")
+    except sqlite3.Error:
+        # Even reading a file that has a log needs a place beside it, unless nobody writes.
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        return _open(path, "mode=ro&immutable=1")
+
+
+def _open(path: Path, way: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{way}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,  # transactions begin and end where `transaction` says so
+        check_same_thread=False,  # `Database` has a lock
+    )
+    try:
+        db.text_factory = decoded
+        for pragma in _PRAGMAS:
+            db.execute(pragma)
+        version = stored_version(db, path)
+        if way == "mode=rw":
+            _keep_log(db)
+            migrate(db, path)
+        elif version < len(MIGRATIONS):
+            raise StoreError(f"{path} must be brought up to date first; make it writable")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _keep_log(db: sqlite3.Connection) -> None:
+    """Write ahead into a log, where the filesystem can; elsewhere SQLite keeps a journal.
+
+    Two programs that open a new file at once are in each other's way here, and SQLite doesn't
+    wait by itself. Either mode is safe, so what else is wrong is left to the first real write.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < until:
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY:
+                return
+            time.sleep(0.02)
