@@ -91,11 +91,14 @@ class Speaker:
         filled, self._filled = self._filled, True
         if filled or cached is None or not self.wrote(cached):
             return
+        ids, feeds = self._tree.ids(cached.id), self._tree.feeds(cached.id)
+        if len(ids) > self.model.checkpoint.context_length:
+            return  # the context is shorter than it was: nothing will be as it was
         refill(
             self._recording,
             self._cache,
-            self._tree.ids(cached.id),
-            self._tree.feeds(cached.id),
+            ids,
+            feeds,
             cancelled=cancelled or (lambda: False),
             slow=lambda: self._notice(
                 "reading the conversation again, in the steps in which it was made; after Ctrl-C, "

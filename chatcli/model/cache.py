@@ -45,6 +45,11 @@ class BlockCache:
         """The ids whose keys and values are held, oldest first."""
         return self._tokens
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the buffers take."""
+        return sum(layer.nbytes for layer in self._layers)
+
     def reuse(self, ids: Sequence[int]) -> list[int]:
         """Crop to the longest common prefix with `ids`; return what must still be fed.
 
