@@ -6,7 +6,7 @@ too, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from chatcli.errors import ChatcliError
 from chatcli.model.adapters import TOKENIZERS, adapter_weights, read_adapter
 from chatcli.model.digest import digest, digest_whole
 from chatcli.model.files import read_config, read_json
-from chatcli.model.generation import GENERATION_CONFIG, sampling_defaults
+from chatcli.model.generation import GENERATION_CONFIG, eos_ids_from_files, sampling_defaults
 from chatcli.model.hub import hub_models
 from chatcli.model.resolve import (
     BUILTIN,
@@ -27,7 +27,8 @@ from chatcli.model.resolve import (
 )
 from chatcli.model.sizes import ITEMSIZE, ModelSizes, WeightSizes, read_weight_sizes
 from chatcli.model.support import choose_engine
-from chatcli.text.tokenizer import load_tokenizer
+from chatcli.text.lint import lint
+from chatcli.text.tokenizer import CheckpointTokenizer, load_tokenizer
 
 __all__ = ["ModelDetails", "ModelEntry", "describe", "list_models"]
 
@@ -61,7 +62,8 @@ class ModelDetails:
 
     `stored` is the dtype of the files; `memory` the bytes of the weights and `kv_per_token`
     the bytes that a token adds to the KV cache, by dtype; `tokenizer` its kind, and
-    `tokenizer_problem` why it can't be read; `sampling` what generation_config.json sets.
+    `tokenizer_problem` why it can't be read; `sampling` what generation_config.json sets;
+    `warnings` what is wrong with its chat template.
     """
 
     entry: ModelEntry
@@ -75,6 +77,7 @@ class ModelDetails:
     tokenizer_problem: str | None
     sampling: Mapping[str, Any]
     digest: str
+    warnings: tuple[str, ...] = ()
 
 
 def list_models(folder: Path | None = None) -> list[ModelEntry]:
@@ -137,7 +140,8 @@ def describe(name: str | Path, *, verify: bool = False) -> ModelDetails:
     location = resolve(name)
     folder, config = location.folder, read_config(location.folder)
     sizes, weights = ModelSizes.from_json(config), read_weight_sizes(folder, config)
-    kind, count, template, problem = _tokenizer(location.holder(*TOKENIZERS))
+    holder = location.holder(*TOKENIZERS)
+    tokenizer, problem = _tokenizer(holder, eos_ids_from_files(_generation(location), config))
     identify = digest_whole if verify else digest
     return ModelDetails(
         entry=_described(location),
@@ -145,12 +149,13 @@ def describe(name: str | Path, *, verify: bool = False) -> ModelDetails:
         stored=STORED.get(weights.stored, weights.stored),
         memory=_by_dtype(weights, weights.parameters),
         kv_per_token=_by_dtype(weights, sizes.kv_per_token or 0),
-        tokenizer=kind,
-        tokenizer_size=count,
-        chat_template=template,
+        tokenizer=_kind(holder) if tokenizer else None,
+        tokenizer_size=tokenizer.vocab_size if tokenizer else None,
+        chat_template=tokenizer is not None and tokenizer.chat_template is not None,
         tokenizer_problem=problem,
-        sampling=sampling_defaults(location.holder(GENERATION_CONFIG)),
+        sampling=sampling_defaults(_generation(location)),
         digest=identify(folder, location.adapter),
+        warnings=lint(tokenizer, thorough=True) if tokenizer else (),
     )
 
 
@@ -160,13 +165,16 @@ def _by_dtype(weights: WeightSizes, elements: int) -> dict[str, int]:
     return {STORED[dtype]: elements * ITEMSIZE[dtype] for dtype in dict.fromkeys(("F32", own))}
 
 
-def _tokenizer(folder: Path) -> tuple[str | None, int | None, bool, str | None]:
-    """Kind, number of tokens, whether there is a chat template, and what is wrong."""
+def _generation(location: Location) -> Path:
+    return location.holder(GENERATION_CONFIG)
+
+
+def _tokenizer(folder: Path, ends: Iterable[int]) -> tuple[CheckpointTokenizer | None, str | None]:
+    """The tokenizer, or what is wrong with it."""
     try:
-        tokenizer = load_tokenizer(folder)
-        return _kind(folder), tokenizer.vocab_size, tokenizer.chat_template is not None, None
+        return load_tokenizer(folder, extra_eos=ends), None
     except ChatcliError as error:
-        return None, None, False, str(error)
+        return None, str(error)
 
 
 def _kind(folder: Path) -> str:

@@ -21,11 +21,14 @@ from chatcli.text.types import Message
 if TYPE_CHECKING:
     from chatcli.text.template import ChatTemplate
 
-__all__ = ["ChatRenderer", "RenderedChat"]
+__all__ = ["ANSWER", "FURTHER", "PROBE", "QUESTION", "ChatRenderer", "RenderedChat"]
 
 ROLES = ("system", "user", "assistant")
 FALLBACK = "plain-chat"
-PROBE = (Message("user", "question"), Message("assistant", "answer"))
+# Words that no template writes itself, whatever it does to spaces around them. The turn that
+# is probed is not the last: some templates leave the end of the last one open.
+QUESTION, ANSWER, FURTHER = "askmarkzq", "replymarkzq", "nextmarkzq"
+PROBE = (Message("user", QUESTION), Message("assistant", ANSWER), Message("user", FURTHER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,8 @@ class ChatRenderer:
     def end_of_turn(self, known: Iterable[str]) -> str | None:
         """The control token that the template writes after an assistant's content, if any.
 
-        None also where the template plainly writes one of the `known` ends there: most do,
-        and reading the source spares rendering it.
+        None where one of the `known` ends stands there. Most templates plainly write one, and
+        reading the source spares rendering it.
         """
         if self._source is None or any(_writes_after_content(self._source, end) for end in known):
             return None
@@ -103,8 +106,11 @@ class ChatRenderer:
             text = self.render(PROBE, add_generation_prompt=False).text
         except TemplateError:  # says so when it is asked for a conversation
             return None
-        _, answer, after = text.rpartition(PROBE[-1].content)
-        return self._control.at_start(after.lstrip()) if answer else None
+        _, answer, rest = text.rpartition(ANSWER)
+        after = rest.partition(FURTHER)[0]
+        if not answer or any(end in after for end in known):
+            return None
+        return self._control.at_start(after.lstrip())
 
     def _guarded(self, role: str, content: str, guard: str) -> str:
         """A reply keeps the tokens that aren't flagged (`<think>`): templates cut at them."""

@@ -70,11 +70,27 @@ class CheckpointTokenizer:
     @cached_property
     def eos_ids(self) -> frozenset[int]:
         """Every id that ends a text or a turn: the files' own, and what the template writes."""
-        named = self._settings.named.get("eos_token")
-        known = {number for number in (self._id(named),) if number is not None} | self._extra_eos
+        named = self._id(self._settings.named.get("eos_token"))
+        known = self.named_ends | ({named} if named is not None else frozenset())
+        end = self.end_of_turn(known)
+        return known | ({end} if end is not None else frozenset())
+
+    @property
+    def named_ends(self) -> frozenset[int]:
+        """The ids that config.json and generation_config.json name as ends of a text."""
+        return frozenset(self._extra_eos)
+
+    def end_of_turn(self, known: Iterable[int] = ()) -> int | None:
+        """The token that the template ends a reply with, None where it has none.
+
+        None also where one of the `known` ends stands there. It need not be flagged as special:
+        `<|im_end|>` was added to many models plainly.
+        """
         spelled = {token for number in known if (token := self.backend.id_to_token(number))}
-        end = self._id(self._chat.end_of_turn(spelled))
-        return frozenset(known | ({end} if end in self._special else set()))
+        token = self._chat.end_of_turn(spelled)
+        number = self._id(token)
+        ends = number in self._special or (token is not None and is_control_shaped(token, None))
+        return number if ends else None
 
     @property
     def chat_template(self) -> str | None:
@@ -129,7 +145,7 @@ class CheckpointTokenizer:
 
     def is_special(self, token: int) -> bool:
         """Whether `token` is a control token, which streaming text leaves out."""
-        return token in self._special
+        return token in self._special or token in self._plain_ends
 
     def detokenizer(self, context: Sequence[int] = ()) -> StreamDetokenizer:
         """A fresh streaming detokenizer; `context` is what stands before the first token."""
@@ -193,6 +209,15 @@ class CheckpointTokenizer:
         return text if normalizer is None else str(normalizer.normalize_str(text))
 
     @cached_property
+    def _plain_ends(self) -> frozenset[int]:
+        """Ends of a turn that no file flags as special; a reply's text leaves them out as well."""
+        return frozenset(
+            number
+            for number in self.eos_ids & self._added.keys()
+            if number not in self._special and is_control_shaped(self._added[number].content, None)
+        )
+
+    @cached_property
     def _unknown(self) -> str | None:
         """How the token is spelt that stands for what the vocabulary lacks."""
         model = getattr(self.backend.model, "unk_token", None)  # Unigram doesn't tell
@@ -240,7 +265,7 @@ class CheckpointTokenizer:
         return b"" if piece is None else self._pieces.read(piece)
 
     def _text_bytes(self, token: int) -> bytes:
-        return b"" if token in self._special else self.token_bytes(token)
+        return b"" if self.is_special(token) else self.token_bytes(token)
 
     def _id(self, token: str | None) -> int | None:
         return None if token is None else self.backend.token_to_id(token)

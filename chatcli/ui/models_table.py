@@ -10,7 +10,7 @@ from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.environment import Environment
 from chatcli.ui.theme import Paint
 
-__all__ = ["show_details", "show_models"]
+__all__ = ["byte_size", "show_details", "show_models"]
 
 _NARROW = 40  # columns below which a fact stands under its title
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -27,7 +27,7 @@ def show_models(env: Environment, entries: Sequence[ModelEntry]) -> None:
         Column("model", names, gives=True),
         Column("architecture", [_inert(_kind(entry)) for entry in entries], rank=2),
         Column("parameters", [_count(entry.parameters) for entry in entries], rank=1, right=True),
-        Column("on disk", [_size(entry.size) for entry in entries], rank=3, right=True),
+        Column("on disk", [byte_size(entry.size) for entry in entries], rank=3, right=True),
         Column("engine", [entry.engine or "none" for entry in entries], rank=4),
     ]
     titles, *rows = table_lines(table, width)
@@ -39,7 +39,10 @@ def show_models(env: Environment, entries: Sequence[ModelEntry]) -> None:
 
 
 def show_details(env: Environment, details: ModelDetails) -> None:
-    """Everything about one checkpoint, a line each; two where the screen is narrow."""
+    """Everything about one checkpoint, a line each; two where the screen is narrow.
+
+    Below the page, what is wrong with its chat template.
+    """
     paint = Paint(env)
     facts = list(_facts(details))
     width = max(len(title) for title, _ in facts)
@@ -47,6 +50,8 @@ def show_details(env: Environment, details: ModelDetails) -> None:
     titles = [f"{title}\n" if narrow else f"{title:<{width}}" for title, _ in facts]
     lines = [f"{title}  {_inert(text)}" for title, (_, text) in zip(titles, facts, strict=True)]
     env.write("\n".join([paint("heading", _inert(details.entry.name)), *lines]) + "\n")
+    for warning in details.warnings:
+        env.say(_inert(warning))
 
 
 def _facts(details: ModelDetails) -> Iterator[tuple[str, str]]:
@@ -62,7 +67,7 @@ def _facts(details: ModelDetails) -> Iterator[tuple[str, str]]:
     yield "vocabulary", _count(sizes.vocab_size)
     yield "context", f"{_count(sizes.context_length)} tokens"
     yield "parameters", _count(entry.parameters)
-    yield "on disk", f"{_size(entry.size)} as {details.stored}"
+    yield "on disk", f"{byte_size(entry.size)} as {details.stored}"
     yield "memory", _by_dtype(details.memory)
     yield "KV cache", f"{_by_dtype(details.kv_per_token)}, for each token"
     yield "tokenizer", _tokenizer(details)
@@ -89,14 +94,14 @@ def _settings(sampling: Mapping[str, object]) -> str:
 
 
 def _by_dtype(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{_size(size)} in {dtype}" for dtype, size in sizes.items())
+    return ", ".join(f"{byte_size(size)} in {dtype}" for dtype, size in sizes.items())
 
 
 def _count(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}"
 
 
-def _size(size: int | None) -> str:
+def byte_size(size: int | None) -> str:
     """Bytes in the unit that leaves one to four digits: "15.8 MiB"."""
     if size is None:
         return "unknown"

@@ -85,3 +85,13 @@ def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps([]))
     with pytest.raises(CheckpointError, match="JSON list"):
         describe(tmp_path)
+
+
+def test_details_warn_of_a_chat_template_and_of_ends_that_no_file_names(
+    tiny: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "mine"))
+    (folder / "generation_config.json").unlink()  # config.json names <|endoftext|> alone
+    (warning,) = describe(folder).warnings
+    assert "<|im_end|>, which eos_token_id doesn't name (it has <|endoftext|>)" in warning
+    assert describe(tiny).warnings == ()

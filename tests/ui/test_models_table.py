@@ -105,3 +105,10 @@ def test_no_models_at_all_are_a_remark_and_no_table() -> None:
     show_models(env, [])
     assert out.getvalue() == ""
     assert err.getvalue().startswith("no model is here;")
+
+
+def test_what_is_wrong_with_the_chat_template_is_said_below_the_page() -> None:
+    env, out, err = world()
+    show_details(env, replace(DETAILS, warnings=("it drops the <\x1b[2J> message", "and more")))
+    assert "drops" not in out.getvalue()
+    assert err.getvalue() == "it drops the <␛[2J> message\nand more\n"
