@@ -5,29 +5,33 @@
     reply = show_reply(env, chunks, model=model, chain=chain, frames=frames, interrupt=interrupt)
 
 Only generated text (and `prefix`) goes to stdout where that is no terminal; the rest goes to
-stderr. Drawing is in `live`, what is drawn in `panel`, `figures` and `token_table`.
+stderr. How the text is shown is in `reply_views`, drawing in `live`, what is drawn in `panel`,
+`figures` and `token_table`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatcli.engine.types import Chunk, Finish, Step, Usage
-from chatcli.text.visible import token_label, visible
+from chatcli.text.visible import token_label
 from chatcli.ui.environment import Environment
-from chatcli.ui.figures import figures
+from chatcli.ui.figures import figures, mark
 from chatcli.ui.frames import DisplayOptions, Frames
 from chatcli.ui.interrupt import Interrupt
 from chatcli.ui.keys import Keys
 from chatcli.ui.live import LiveText
 from chatcli.ui.pace import Pace
-from chatcli.ui.panel import PanelView
+from chatcli.ui.panel import CalmView, PanelView, clip
+from chatcli.ui.reply_views import LiveView, PipeView, PlainView, ReplyView
 from chatcli.ui.suspension import Suspension
-from chatcli.ui.theme import Paint, prob_style
+from chatcli.ui.theme import Paint
+from chatcli.ui.thinking import Thoughts
 from chatcli.ui.token_table import token_table
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["DisplayOptions", "Frames", "Reply", "show_reply"]
+
+_Around = Callable[[Iterable[Chunk]], Iterator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,136 +62,80 @@ def show_reply(
     frames: Frames,
     interrupt: Interrupt,
     prefix: str = "",
+    said: str = "",
+    opened: str = "",
+    hint: str = "",
 ) -> Reply:
     """Show `chunks` as they come, after `prefix`; return the whole.
 
-    `frames` must be the `top` of whatever makes the chunks. The cursor must be in column 0
-    of a terminal; it is there again afterwards. Raises what `chunks` raises, once what came
-    before it is on the screen, and as `Environment.write` does.
+    `frames` must be the `top` of whatever makes the chunks. `said` is as much of the reply as
+    is on the screen already, for one that goes on; `opened` the tag that the template wrote
+    at its start (`thinking.opening_of`); `hint` what to tell of a reply that was cut, such as
+    "/continue goes on": without it, a limit that was reached is no cut.
+
+    The cursor must be in column 0 of a terminal; it is there again afterwards. `chunks` are
+    closed, however it ends. Raises what they raise, once what came before is on the screen,
+    and as `Environment.write` does.
     """
-    if frames.live:
-        panel = _panel_view(env, model, chain, frames)
-        reply = _follow_live(env, panel, chunks, frames, interrupt, prefix)
-    else:
-        view = _PlainView(env, Pace(frames, Keys(None), interrupt))
-        reply = _follow(view, chunks, prefix)
+    thoughts = Thoughts(model.tokenizer, frames.options.thinking, opened + said)
+    with _showing(env, model, chain, frames, interrupt, thoughts) as (view, around):
+        try:
+            reply = _follow(view, around, chunks, prefix, goes_on=bool(said))
+        except KeyboardInterrupt:  # a second Ctrl-C; what is on the screen stays
+            _show_mark(env, "interrupted", 0, hint)
+            raise
+    if frames.options.markdown and not said:
+        view.render()
+    _show_mark(env, reply.finish, reply.usage.new_tokens, hint)
     _show_afterwards(env, reply, model, chain, frames)
     return reply
 
 
-def _follow_live(
+@contextlib.contextmanager
+def _showing(
     env: Environment,
-    panel: PanelView,
-    chunks: Iterable[Chunk],
+    model: LanguageModel,
+    chain: SamplerChain,
     frames: Frames,
     interrupt: Interrupt,
-    prefix: str,
+    thoughts: Thoughts,
+) -> Iterator[tuple[ReplyView, _Around]]:
+    """The view for this terminal, or for none; and what goes around the chunks."""
+    if not frames.live:
+        pace = Pace(frames, Keys(None), interrupt)
+        plain = env.stdout_is_terminal
+        yield PlainView(env, pace, thoughts) if plain else PipeView(env, pace), iter
+        return
+    text = LiveText(env, Paint(env))
+    panel = _panel_view(env, model, chain, frames)
+    with Keys(env.keyboard) as keys, Suspension(text.leave, keys.release) as suspension:
+        pace = Pace(frames, keys, interrupt)
+        yield LiveView(env, text, panel, frames, pace, suspension, thoughts), suspension.around
+
+
+def _follow(
+    view: ReplyView, around: _Around, chunks: Iterable[Chunk], prefix: str, *, goes_on: bool
 ) -> Reply:
-    text = LiveText(env, panel.paint)
-    with Keys(env.keyboard) as keys, Suspension(text.close, keys.release) as suspension:
-        view = _LiveView(env, text, panel, frames, Pace(frames, keys, interrupt), suspension)
-        return _follow(view, suspension.around(chunks), prefix)
-
-
-def _follow(view: _LiveView | _PlainView, chunks: Iterable[Chunk], prefix: str) -> Reply:
     texts: list[str] = []
     steps: list[Step] = []
     last = Chunk("")
-    try:
-        view.begin(prefix)
-        for last in chunks:
+    with contextlib.ExitStack() as ends:
+        ends.callback(view.close)
+        if isinstance(chunks, Generator):  # first of all, what was said is kept
+            ends.callback(chunks.close)
+        view.begin(prefix, goes_on=goes_on)
+        for last in around(chunks):
             texts.append(last.text)
             steps += map(_without_probs, last.steps)
             view.add(last)
-    finally:
-        view.close()
     return Reply("".join(texts), tuple(steps), last.finish, last.usage)
-
-
-class _LiveView:
-    """Tinted text with the panel below it."""
-
-    def __init__(
-        self,
-        env: Environment,
-        text: LiveText,
-        panel: PanelView,
-        frames: Frames,
-        pace: Pace,
-        suspension: Suspension,
-    ) -> None:
-        self._env = env
-        self._text = text
-        self._panel = panel
-        self._frames = frames
-        self._pace = pace
-        self._suspension = suspension
-        self._drawn = self._state()
-        self._least = 1.0  # the improbable token makes a text improbable that several made
-
-    def begin(self, prefix: str) -> None:
-        self._text.add(prefix)
-        self._text.draw(self._panel.waiting(self._env.columns(), self._env.rows()))
-
-    def add(self, chunk: Chunk) -> None:
-        self._least = min((self._least, *(step.raw_prob for step in chunk.steps)))
-        if chunk.text:
-            self._text.add(chunk.text, prob_style(self._least))
-            self._least = 1.0
-        self._pace.listen()
-        if chunk.steps and self._frames.due and chunk.finish is None:
-            self._draw(chunk)
-            self._pace.wait(functools.partial(self._meanwhile, chunk))
-
-    def close(self) -> None:
-        self._text.close()
-
-    def _draw(self, chunk: Chunk) -> None:
-        self._drawn = self._state()
-        columns, rows, paused = self._drawn
-        self._text.draw(
-            self._panel.render(chunk.steps[-1], chunk.usage, columns, rows, paused=paused)
-        )
-
-    def _meanwhile(self, chunk: Chunk) -> None:
-        """While a token is looked at: draw it anew after a stop or a resize, or when paused."""
-        self._suspension.obey()
-        if self._state() != self._drawn or not self._text.panel_is_up:
-            self._draw(chunk)
-
-    def _state(self) -> tuple[int, int, bool]:
-        return self._env.columns(), self._env.rows(), self._pace.paused
-
-
-class _PlainView:
-    """The text alone: exact into a pipe, inert on a terminal."""
-
-    def __init__(self, env: Environment, pace: Pace) -> None:
-        self._env = env
-        self._pace = pace
-        self._at_line_start = True
-
-    def begin(self, prefix: str) -> None:
-        self._write(prefix)
-
-    def add(self, chunk: Chunk) -> None:
-        self._write(chunk.text)
-        if chunk.steps and chunk.finish is None:
-            self._pace.wait(lambda: None)
-
-    def close(self) -> None:
-        if not self._at_line_start and self._env.stdout_is_terminal:
-            self._env.write("\n")
-
-    def _write(self, text: str) -> None:
-        if text:
-            self._env.write(visible(text) if self._env.stdout_is_terminal else text)
-            self._at_line_start = text.endswith("\n")
 
 
 def _panel_view(
     env: Environment, model: LanguageModel, chain: SamplerChain, frames: Frames
-) -> PanelView:
+) -> PanelView | CalmView:
+    if not frames.options.probs:
+        return CalmView(Paint(env))
     return PanelView(
         chain=chain.describe(),
         seed=None if chain.config.greedy else chain.seed,
@@ -197,10 +147,20 @@ def _panel_view(
     )
 
 
+def _show_mark(env: Environment, finish: Finish | None, tokens: int, hint: str) -> None:
+    """On a terminal, one line that says how a reply was cut, and what to do about it."""
+    words = mark(finish, tokens)
+    if words is None or not env.stdout_is_terminal or (finish == "length" and not hint):
+        return
+    helps = hint and finish != "context"
+    line = f"— {words}; {hint} —" if helps else f"— {words} —"
+    env.write(Paint(env)("mark", clip(line, env.columns() - 1)) + "\n")
+
+
 def _show_afterwards(
     env: Environment, reply: Reply, model: LanguageModel, chain: SamplerChain, frames: Frames
 ) -> None:
-    """The table where it was asked for, then the figures; on stderr where stdout is a pipe."""
+    """The table and the figures, where they are wanted; on stderr where stdout is a pipe."""
     paint = Paint(env)
     lines: list[str] = []
     if frames.options.table and reply.steps:
@@ -208,8 +168,11 @@ def _show_afterwards(
         width = env.columns() if env.stdout_is_terminal else None
         heading, *rows = token_table(reply.steps, label, width)
         lines += [paint("heading", heading), *rows]
-    sums = figures(reply.steps, reply.finish, reply.usage, model, chain, env.columns())
-    lines.append(paint("figures", sums))
+    if frames.options.probs:
+        sums = figures(reply.steps, reply.finish, reply.usage, model, chain, env.columns())
+        lines.append(paint("figures", sums))
+    if not lines:
+        return
     if env.stdout_is_terminal:
         env.write("\n".join(lines) + "\n")
         return

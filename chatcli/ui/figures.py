@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatcli.model.types import LanguageModel
     from chatcli.sampling.chain import SamplerChain
 
-__all__ = ["context_use", "count", "figures", "mark"]
+__all__ = ["context_use", "count", "figures", "mark", "nearly_full"]
 
 
 def figures(
@@ -50,7 +50,15 @@ def _items(
 
 def context_use(tokens: int, context: int) -> str:
     """ "19/2,048". A token drawn when the context is full ends the text and is never held."""
-    return f"{min(tokens, context):,}/{context:,}"
+    use = f"{min(tokens, context):,}/{context:,}"
+    if not nearly_full(tokens, context):
+        return use
+    return f"{use}, nearly full" if tokens < context else f"{use}, full"
+
+
+def nearly_full(tokens: int, context: int) -> bool:
+    """Whether the last eighth of the context is in use."""
+    return tokens * 8 >= context * 7
 
 
 def mark(finish: Finish | None, tokens: int) -> str | None:

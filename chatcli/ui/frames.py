@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatcli.ui.environment import Environment
+from chatcli.ui.thinking import Thinking
 
 __all__ = ["DisplayOptions", "Frames"]
 
@@ -26,15 +27,24 @@ _SLOW_TOKEN = 0.02
 class DisplayOptions:
     """How a reply is shown.
 
-    `live`: tinted text and the panel, where the terminal can. `top`: alternatives shown.
-    `pace`: at most so many tokens a second (None = as fast as they come). `table`: one row
-    for every token after the reply.
+    live      what moves the cursor, where the terminal can: the panel, a folded line that
+              grows, Markdown in place of what streamed; without it, text and lines below it
+    probs     probabilities: tint, panel, figures; without it, a calm chat
+    top       alternatives shown
+    pace      at most so many tokens a second (None = as fast as they come)
+    table     one row for every token after the reply
+    thinking  thinking parts are dimmed ("show"), or become one line ("fold")
+    markdown  a finished reply is rendered as Markdown
+    A pipe gets the exact text, whatever they are.
     """
 
     live: bool = True
+    probs: bool = True
     top: int = 10
     pace: float | None = None
     table: bool = False
+    thinking: Thinking = "show"
+    markdown: bool = False
 
 
 class Frames:
@@ -56,7 +66,8 @@ class Frames:
     def __call__(self) -> int:
         """How many candidates the next draw must report: 0 unless someone will look at them."""
         self.due = self.live and (self.every or self._period_is_over())
-        return max(1, self.options.top) if self.due or self.options.table else 0
+        looked_at = self.options.table or (self.due and self.options.probs)
+        return max(1, self.options.top) if looked_at else 0
 
     def _period_is_over(self) -> bool:
         now = self._clock()

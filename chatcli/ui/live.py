@@ -19,6 +19,8 @@ from rich.cells import get_character_cell_size
 
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
+from chatcli.ui.panel import clip
+from chatcli.ui.rows import sure_rows
 from chatcli.ui.theme import Paint
 
 __all__ = ["LiveText", "advance"]
@@ -39,9 +41,13 @@ class LiveText:
         self._env = env
         self._paint = paint
         self._pending: list[tuple[str, str]] = []  # (style, text) not yet written
+        self._written: list[str] = []  # all of the text
         self._line = ""  # what was written since the last newline
+        self._size = env.columns(), env.rows()
         self._columns = env.columns()
         self._column = 0
+        self._drawing = False
+        self._ours = True  # every row since the first one holds the text alone
         self.panel_is_up = False
 
     def add(self, text: str, style: str = "") -> None:
@@ -49,30 +55,57 @@ class LiveText:
         if text:
             self._pending.append((style, visible(text)))
 
-    def draw(self, panel: Sequence[str]) -> None:
-        """Write the new text, and `panel` below it in place of the one before."""
+    def draw(self, panel: Sequence[str], aside: str = "") -> None:
+        """Write the new text, and `panel` below it in place of the one before.
+
+        `aside` is what stands behind the text until the next `draw`; unstyled, and inert.
+        """
         text = self._take_text(hold_back=True)
         held = "".join(self._paint(style, part) for style, part in self._pending)
-        below = _below(held, panel) if panel else ""
+        aside = clip(aside, self._columns - 1 - self._column)
+        held += self._paint("thinking", aside)
+        below = _below(held, panel) if panel or held else ""
         clear = _CLEAR_BELOW if self.panel_is_up else ""
-        self.panel_is_up = bool(panel)
+        self.panel_is_up = bool(below)
+        self._drawing = True  # an exception from a signal may cut the sequence short
         self._env.write(f"{_BEGIN}{clear}{text}{below}{_END}")
+        self._drawing = False
 
     def close(self) -> None:
         """Write what is pending, take the panel away, and end the row.
 
         More may follow, on a row of its own.
         """
+        mend = _AUTOWRAP_ON + _END if self._drawing else ""
         clear = _CLEAR_BELOW if self.panel_is_up else ""
         text = self._take_text(hold_back=False)
-        self._env.write(f"{clear}{text}" + ("\n" if self._column else ""))
-        self._line, self._column, self.panel_is_up = "", 0, False
+        self._env.write(f"{mend}{clear}{text}" + ("\n" if self._line else ""))
+        self._line, self._column, self.panel_is_up, self._drawing = "", 0, False, False
+
+    def leave(self) -> None:
+        """As `close`, and others may write to the terminal before more follows."""
+        self.close()
+        self._ours = False
+
+    def replace(self, lines: Sequence[str]) -> bool:
+        """After `close`: put `lines` in place of the whole text; return whether that was done.
+
+        It is only where each row of the text is still on the screen and surely ours: nobody
+        else wrote, the size never changed, and the text has as many rows in any terminal.
+        """
+        size = self._env.columns(), self._env.rows()
+        rows = sure_rows("".join(self._written), self._columns)
+        if not self._ours or size != self._size or rows is None or rows >= size[1]:
+            return False
+        up = f"\x1b[{rows}A" if rows else ""
+        self._env.write(f"{_BEGIN}{up}{_CLEAR_BELOW}" + "".join(f"{x}\n" for x in lines) + _END)
+        return True
 
     def _take_text(self, hold_back: bool) -> str:
         """The pending text, styled; a character that would fill the row stays pending."""
         columns = self._env.columns()
         if columns != self._columns:  # resized: terminals wrap the line anew
-            self._columns = columns
+            self._columns, self._ours = columns, False
             self._column = advance(0, self._line, columns)
         plain = "".join(text for _, text in self._pending)
         column = advance(self._column, plain, columns)
@@ -82,6 +115,7 @@ class LiveText:
             plain = "".join(text for _, text in ready)
             column = advance(self._column, plain, columns)
         self._pending, self._column = held, column
+        self._written.append(plain)
         self._line = (self._line + plain).rpartition("\n")[2]
         return "".join(self._paint(style, text) for style, text in ready)
 

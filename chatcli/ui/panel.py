@@ -15,11 +15,11 @@ from rich.cells import cell_len, set_cell_size
 
 from chatcli.engine.types import Step, Usage
 from chatcli.sampling.types import Candidate
-from chatcli.ui.figures import context_use
+from chatcli.ui.figures import context_use, nearly_full
 from chatcli.ui.folding import SEPARATOR
 from chatcli.ui.theme import Paint, prob_style
 
-__all__ = ["PanelView", "bits", "clip", "percent"]
+__all__ = ["CalmView", "PanelView", "bits", "clip", "percent"]
 
 _FOLD_BELOW = 60
 _WIDEST = 84  # a full footer fits; wider rows would only break up when a window narrows
@@ -28,6 +28,7 @@ _LONGEST_LABEL, _SHORTEST_BAR = 24, 15
 _FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
 _FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
 _BLOCKS = " ▏▎▍▌▋▊▉"
+_PAUSED = "paused · Space: next token · Enter: go on · q: stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class PanelView:
 
     def waiting(self, columns: int, rows: int) -> list[str]:
         """What stands there until the first token is drawn, which may take long."""
-        return [self.paint("border", clip("reading the prompt …", columns - 1))] if rows > 1 else []
+        return _remark(self.paint, "reading the prompt …", columns, rows)
 
     def _framed(self, step: Step, usage: Usage, width: int, room: int, paused: bool) -> list[str]:
         chain, state = self._footer(step, usage, width - 6, paused)
@@ -71,12 +72,23 @@ class PanelView:
         if chain:
             text = set_cell_size(f" {clip(chain, width - 4)}", width - 2)
             body.append(self.paint("border", f"│{text}│"))
-        return [top, *body, self._border("╰", state, "╯", width)]
+        return [top, *body, self._border("╰", state, "╯", width, self._warning(step))]
 
-    def _border(self, left: str, text: str, right: str, width: int) -> str:
+    def _border(self, left: str, text: str, right: str, width: int, warning: str = "") -> str:
         text = clip(text, width - 4)
         line = "─" * (width - 4 - cell_len(text))
-        return self.paint("border", f"{left} {text} {line}{right}")
+        whole = f"{left} {text} {line}{right}"
+        before, found, after = whole.rpartition(warning) if warning else ("", "", whole)
+        return (
+            self.paint("border", before)
+            + self.paint("warning", found)
+            + self.paint("border", after)
+        )
+
+    def _warning(self, step: Step) -> str:
+        """The context's use where it is nearly full, as it stands in the state."""
+        used = step.position + 1
+        return context_use(used, self.context) if nearly_full(used, self.context) else ""
 
     def _title(self, step: Step) -> str:
         """The token's number, entropy before and after the chain, and the survivors."""
@@ -94,7 +106,7 @@ class PanelView:
         # One token has no speed yet.
         speed = f"{rate:,.0f} tok/s{SEPARATOR}" if (rate := usage.tokens_per_second) else ""
         if paused:
-            return chain, "paused · Space: next token · Enter: go on · q: stop"
+            return chain, _PAUSED
         for state in (f"{speed}context {context}", f"{speed}{context}"):
             if cell_len(chain) + len(SEPARATOR + state) <= width:
                 return "", chain + SEPARATOR + state
@@ -138,11 +150,34 @@ class PanelView:
         if paused and cell_len(line) > room:
             line = label
         line = clip(clip(line, room) + state, width)
+        if self._warning(step):
+            line = clip(f"{line}{SEPARATOR}context {self._warning(step)}", width)
         rivals = [f"{self.label(one.token)} {percent(one.prob)}" for one in others if one.prob > 0]
         for item in [*rivals[:3], f"{_entropies(step)} bits", f"#{step.index + 1}"]:
             if cell_len(line) + len(SEPARATOR) + cell_len(item) <= width:
                 line += SEPARATOR + item
         return self.paint(prob_style(first.raw_prob), line)
+
+
+@dataclass(frozen=True, slots=True)
+class CalmView:
+    """What stands below a reply whose probabilities nobody wants to see: as good as nothing."""
+
+    paint: Paint
+
+    def render(
+        self, step: Step, usage: Usage, columns: int, rows: int, paused: bool = False
+    ) -> list[str]:
+        """Nothing, or which keys end a pause."""
+        return _remark(self.paint, _PAUSED, columns, rows) if paused else []
+
+    def waiting(self, columns: int, rows: int) -> list[str]:
+        """As a panel's."""
+        return _remark(self.paint, "reading the prompt …", columns, rows)
+
+
+def _remark(paint: Paint, text: str, columns: int, rows: int) -> list[str]:
+    return [paint("border", clip(text, columns - 1))] if rows > 1 else []
 
 
 def percent(prob: float) -> str:

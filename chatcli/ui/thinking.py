@@ -1,23 +1,27 @@
 """Thinking parts in a reply as it streams: what lies between `<think>` and `</think>`.
 
-Pure: pieces of text in, parts of the same text out, nothing added and nothing lost. How a
-part looks is the business of the views. A reply may think once, before it says anything
-else: a tag further on, or one that stands behind a backtick, is text, and the first closing
-tag ends the part, so that no answer is ever taken for thinking because of what it quotes.
+Pure: pieces of text in, parts of the same text out, nothing added and nothing lost; only
+`Thoughts` folds, for a view. What a part looks like is left to the views. A reply may think
+once, before it says anything else: a tag further on, or behind a backtick, is text, and the
+first closing tag ends the part, so that no answer is taken for thinking by what it quotes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from chatcli.engine.types import Chunk
 from chatcli.text.types import Message, Tokenizer
+from chatcli.ui.figures import count
 
 __all__ = [
     "Part",
     "Thinking",
     "ThinkingSplitter",
+    "Thoughts",
     "opening_of",
     "spelled_tokens",
     "split_reply",
@@ -27,6 +31,7 @@ Thinking = Literal["show", "fold"]  # what is done with such parts
 
 # DeepSeek, Qwen and many others; some fine-tunes; Magistral, as control tokens.
 _TAGS = {"<think>": "</think>", "<thinking>": "</thinking>", "[THINK]": "[/THINK]"}
+_NOTHING = re.compile(r"(?:\s|</?think(?:ing)?>|\[/?THINK\])*")  # a part of a model told not to
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,70 @@ class ThinkingSplitter:
         text, self._known = text[self._known :], max(0, self._known - length)
         if text:
             yield Part(text, thinking)
+
+
+class Thoughts:
+    """Follows a reply chunk by chunk: its parts, and what the thinking took so far.
+
+    Folded, what was thought gives way to a few words, "thinking… 128 tokens, 3.2 s", and the
+    answer begins on a row of its own; `aside` is then the end of that line as it grows.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, how: Thinking, opened: str = "") -> None:
+        self._splitter = ThinkingSplitter(opened)
+        self._tags = spelled_tokens(tokenizer)
+        self._folds = how == "fold"
+        self._folding = False  # the line was begun and isn't ended
+        self._strips = False  # the blank lines that stand between thinking and answer
+        self._tokens, self._seconds = 0, 0.0
+
+    @property
+    def aside(self) -> str:
+        """What the thinking took so far, while it is folded and goes on."""
+        return self._sum() if self._folding else ""
+
+    def start(self, prefix: str) -> list[Part]:
+        """The parts of how the reply begins, before any token."""
+        return self._shown(self._splitter.feed(prefix))
+
+    def add(self, chunk: Chunk) -> list[Part]:
+        """What is to be shown of a chunk."""
+        thinking = self._splitter.thinking
+        parts = [*self._splitter.feed(chunk.text)]
+        for step in chunk.steps:
+            if step.token in self._tags:
+                parts += self._splitter.mark(self._tags[step.token])
+        if thinking or self._splitter.thinking:
+            self._tokens += len(chunk.steps)
+            # The first token waited for the prompt to be read.
+            self._seconds += sum(step.seconds for step in chunk.steps if step.index)
+        return self._shown(parts)
+
+    def finish(self) -> list[Part]:
+        """What was held back, now that the reply is over."""
+        parts = self._shown(self._splitter.finish())
+        return [*parts, Part(self._sum(), True)] if self._folding else parts
+
+    def _shown(self, parts: Iterable[Part]) -> list[Part]:
+        return [shown for part in parts for shown in self._fold(part)] if self._folds else [*parts]
+
+    def _fold(self, part: Part) -> Iterator[Part]:
+        if part.thinking:
+            self._strips = True
+            if not self._folding and not _NOTHING.fullmatch(part.text):
+                self._folding = True
+                yield Part("thinking… ", True)
+            return
+        text = part.text.lstrip() if self._strips else part.text
+        if not text:
+            return
+        if self._folding:
+            yield Part(f"{self._sum()}\n", True)
+        self._folding = self._strips = False
+        yield Part(text, False)
+
+    def _sum(self) -> str:
+        return f"{count(self._tokens, 'token')}, {self._seconds:.1f} s"
 
 
 def split_reply(text: str) -> list[Part]:

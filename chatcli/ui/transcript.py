@@ -92,7 +92,7 @@ def _folded(parts: Sequence[Part]) -> list[Part]:
     if not thought:
         return list(parts)
     said = "".join(one.text for one in parts if not one.thinking).lstrip()
-    return [Part(f"thinking, {count(thought, 'character')}\n", True), Part(said, False)]
+    return [Part(f"thinking… {count(thought, 'character')}\n", True), Part(said, False)]
 
 
 def _ending(turn: Turn) -> str | None:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from chatcli.engine.types import Usage
 from chatcli.sampling.types import Candidate
 from chatcli.ui.environment import ColorSystem
-from chatcli.ui.panel import PanelView, bits, clip, percent
+from chatcli.ui.panel import CalmView, PanelView, bits, clip, percent
 from chatcli.ui.theme import Paint, prob_style
 from tests.ui.replies import rivals, step
 from tests.ui.screen import Screen, screen_environment
@@ -58,10 +58,14 @@ def test_the_panel_at_80_columns() -> None:
 
 
 def test_no_more_tokens_are_counted_than_the_context_holds() -> None:
-    for position, used in ((16, "17/18"), (17, "18/18"), (18, "18/18")):
+    for position, used in (
+        (16, "17/18, nearly full"),
+        (17, "18/18, full"),
+        (18, "18/18, full"),
+    ):
         last = replace(step(6, rivals(6, 0)), position=position)
         rows = view(context=18).render(last, USAGE, 80, 24)
-        assert f"· {used} ─" in on_screen(rows, 80)[-1]
+        assert f" {used} ─" in on_screen(rows, 80)[-1]
 
 
 def test_a_long_chain_has_a_row_of_its_own() -> None:
@@ -130,6 +134,29 @@ def test_the_chosen_token_is_shown_though_it_is_none_of_the_first() -> None:
     candidates = [*rivals(6, 0), Candidate(5, 42, 0.1, 0.001, 0.002)]
     rows = on_screen(view(top=3).render(step(6, candidates, token=5), USAGE, 80, 24), 80)
     assert [row[2:6].strip() for row in rows[1:-1]] == ["峰", "山", "▶ 👩‍👩‍👧"[:4].strip()]
+
+
+@pytest.mark.parametrize("color_system", [None, "256"])
+def test_a_nearly_full_context_is_said_in_words_and_in_bold(
+    color_system: ColorSystem | None,
+) -> None:
+    late = replace(step(6, rivals(6, 0)), position=1791)
+    early = replace(late, position=1790)
+    framed = view(color_system).render(late, USAGE, 80, 24)
+    assert on_screen(framed, 80)[-1].startswith("╰ 143 tok/s · context 1,792/2,048, nearly full ─")
+    assert "\x1b[1" in framed[-1].partition("1,792/2,048, nearly full")[0]
+    assert "nearly" not in "".join(view().render(early, USAGE, 80, 24))
+    folded = view().render(late, USAGE, 59, 24)
+    assert folded == ["▶ 峰 88.1 % · context 1,792/2,048, nearly full · 山 8.3 %"]
+
+
+def test_a_calm_reply_has_nothing_below_it_but_the_keys_of_a_pause() -> None:
+    calm = CalmView(Paint(screen_environment(Screen())))
+    one = step(6, rivals(6, 0))
+    assert calm.render(one, USAGE, 80, 24) == []
+    (row,) = on_screen(calm.render(one, USAGE, 80, 24, paused=True), 80)
+    assert row == "paused · Space: next token · Enter: go on · q: stop"
+    assert calm.render(one, USAGE, 80, 1, paused=True) == []
 
 
 def test_a_greedy_step_says_so_and_has_no_seed() -> None:

@@ -131,7 +131,7 @@ def test_thinking_is_dimmed_or_folded() -> None:
     show_transcript(screen_environment(screen), talk)
     assert [row[0][2] for row in screen.styled() if row] == [";2", ";2", ";2", ";2", ""]
     assert shown(talk) == ["1 > 山？", "<think>", "山", "</think>", "", "峰"]
-    assert shown(talk, thinking="fold") == ["1 > 山？", "thinking, 18 characters", "峰"]
+    assert shown(talk, thinking="fold") == ["1 > 山？", "thinking… 18 characters", "峰"]
     assert shown(TALK, thinking="fold") == shown(TALK)
 
 
