@@ -33,6 +33,12 @@ THEME = Theme(
         "thinking": "dim",
         "mark": "dim",
         "warning": "bold #d7875f",
+        "token.control": "bold #af87d7",
+        "token.template": "dim",
+        "token.system": "#af87d7",
+        "token.message": "#5f87d7",
+        "token.reply": "#5faf87",
+        "difference": "#d7875f",
         "progress": "#5faf87",
         "curve.training": "#5f87d7",
         "curve.validation": "#d7875f",
@@ -46,7 +52,7 @@ _LEVELS = (
     (0.05, "prob.unlikely"),
     (0.0, "prob.surprise"),
 )
-_UNDERLINED = ("prob.unlikely", "prob.surprise")
+_UNDERLINED = ("prob.unlikely", "prob.surprise", "difference")
 _RESET = "\x1b[0m"
 _RICH_NAMES = {
     None: RichColorSystem.STANDARD,  # for weight and underline alone
