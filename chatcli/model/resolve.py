@@ -18,7 +18,15 @@ from chatcli.model.files import PICKLE, SAFETENSORS, weight_files
 from chatcli.model.hub import hub_cache, hub_models, hub_snapshot, snapshot_of
 from chatcli.text.visible import visible
 
-__all__ = ["BUILTIN", "Location", "holds_model", "located", "resolve", "subfolders_with_models"]
+__all__ = [
+    "BUILTIN",
+    "Location",
+    "holds_model",
+    "lasting",
+    "located",
+    "resolve",
+    "subfolders_with_models",
+]
 
 BUILTIN = "builtin"
 BUILTIN_FOLDER = Path(__file__).parent / "builtin"
@@ -65,6 +73,12 @@ def resolve(name: str | Path) -> Location:
     UnsupportedError for a format that something else runs.
     """
     return located(*_find(os.path.expanduser(os.fspath(name))))
+
+
+def lasting(name: str) -> str:
+    """`name` as it means the same from every folder: a path in full, other names as they are."""
+    path = os.path.expanduser(name)
+    return os.path.abspath(path) if name != BUILTIN and os.path.exists(path) else name
 
 
 def located(name: str, folder: Path) -> Location:

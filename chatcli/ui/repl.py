@@ -1,120 +1,59 @@
 """The conversation at the keyboard: a line is a message, or a command that starts with a slash.
 
-On a terminal lines come from prompt-toolkit; without one, from stdin, and only replies are
+On a terminal lines come from `ui.line`; without one, from stdin, and only replies are
 written to stdout. What a reply looks like is in `display`; what a turn does to the context,
-in `chat.conversation`.
+in `chat.conversation`; what commands there are, in `commands`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chatcli.chat.conversation import Conversation
+from chatcli.chat.settings import around
+from chatcli.chat.types import Settings
 from chatcli.engine.types import Chunk
-from chatcli.errors import ChatcliError, OutputError, UsageError
+from chatcli.errors import ChatcliError, ContextError, OutputError
+from chatcli.sampling.chain import SamplerChain
+from chatcli.sampling.types import SamplingConfig
+from chatcli.ui.commands.all import COMMANDS
+from chatcli.ui.commands.completion import completions
+from chatcli.ui.commands.presets import PRESETS
+from chatcli.ui.commands.registry import as_message, find, split_line
 from chatcli.ui.display import Reply, show_reply
 from chatcli.ui.environment import Environment
 from chatcli.ui.frames import DisplayOptions, Frames
 from chatcli.ui.interrupt import Interrupt
+from chatcli.ui.line.blocks import Quoted
+from chatcli.ui.line.departure import Departure
+from chatcli.ui.line.session import Completion, EditingMode, LineOptions, typed_lines
+from chatcli.ui.remarks import Remarks
+from chatcli.ui.toolbar import toolbar
+from chatcli.ui.transcript import show_transcript
 
 if TYPE_CHECKING:
     from chatcli.chat.keeper import Keeper
     from chatcli.chat.store import Store
     from chatcli.model.types import LanguageModel
 
-__all__ = ["Repl", "ReplyOptions", "run_repl"]
+__all__ = ["Repl", "Start", "run_repl"]
 
-# A slash, a word, and nothing or a space: "/usr/bin is a folder" is a message.
-_SLASH = re.compile(r"/([A-Za-z?]+)(?:\s+(.*))?", re.DOTALL)
-_PROMPT = "> "
+# Begins a reply: `Frames` is its `top`, and the interrupt tells when it is cancelled.
+Start = Callable[[Frames, Interrupt], Iterator[Chunk]]
 
-
-@dataclass(frozen=True, slots=True)
-class ReplyOptions:
-    """What holds for every reply of a conversation."""
-
-    display: DisplayOptions
-    max_tokens: int = 512
-    stop: Sequence[str] = ()
-    prefill: str = ""
-
-
-def run_repl(
-    env: Environment,
-    conversation: Conversation,
-    options: ReplyOptions,
-    lines: Iterator[str] | None = None,
-) -> bool:
-    """Read lines and answer them until they end; return whether every turn succeeded.
-
-    `lines` are by default those of the terminal, or of stdin where there is none. Raises
-    KeyboardInterrupt where Ctrl-C is pressed and there is no prompt to go back to.
-    """
-    if lines is None:
-        lines = _typed_lines() if env.interactive else env.lines()
-    repl = _Repl(env, conversation, options)
-    for line in lines:
-        if not repl.take(line):
-            break
-    return not repl.failed
-
-
-class _Repl:
-    """One conversation on one terminal; `failed` says whether a turn went wrong."""
-
-    def __init__(self, env: Environment, conversation: Conversation, options: ReplyOptions) -> None:
-        self.env = env
-        self.conversation = conversation
-        self.options = options
-        self.failed = False
-
-    def take(self, line: str) -> bool:
-        """Obey or answer `line`; return whether the conversation goes on."""
-        slash = _SLASH.fullmatch(line.strip())
-        try:
-            if slash is not None:
-                return _command(slash[1]).run(self, slash[2] or "")
-            if line.strip():
-                self._reply(line)
-        except OutputError:
-            raise
-        except ChatcliError as error:
-            self.failed = True
-            self.env.error(str(error))
-        return True
-
-    def _reply(self, text: str) -> None:
-        options, frames = self.options, Frames(self.env, self.options.display)
-        with Interrupt() as interrupt:
-            chunks = self.conversation.ask(
-                text,
-                max_tokens=options.max_tokens,
-                stop=options.stop,
-                prefill=options.prefill,
-                top=frames,
-                cancelled=interrupt.cancelled,
-            )
-            show_reply(
-                self.env,
-                chunks,
-                model=self.conversation.model,
-                chain=self.conversation.chain,
-                frames=frames,
-                interrupt=interrupt,
-                prefix=options.prefill,
-            )
-            if not self.env.stdout_is_terminal:
-                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
-        if interrupt.cancelled() and not self.env.interactive:
-            raise KeyboardInterrupt
+# Turns that are shown again where a conversation is taken up.
+_SHOWN = 6
 
 
 class Repl:
-    """A conversation on a terminal, as commands see it: they may assign `talk` and `display`."""
+    """A conversation on a terminal, as commands see it: they may assign `talk` and `display`.
+
+    `load` gives the checkpoint that --model would; `defaults` the settings that a conversation
+    with a checkpoint starts from; `presets` are the user's own.
+    """
 
     def __init__(
         self,
@@ -123,9 +62,11 @@ class Repl:
         display: DisplayOptions,
         *,
         load: Callable[[str], LanguageModel],
+        defaults: Callable[[LanguageModel], Settings] = lambda model: Settings(),
         store: Store | None = None,
         keeper: Keeper | None = None,
         presets: Mapping[str, Mapping[str, Any]] | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
         self.env = env
         self.talk = talk
@@ -133,91 +74,176 @@ class Repl:
         self.load = load
         self.store = store
         self.keeper = keeper
-        self.presets = presets or {}
+        self.presets = {**PRESETS, **(presets or {})}
+        self.remarks = remarks or Remarks(env)
         self.failed = False
+        self.ended = False  # by a signal: no line is asked for any more
         self.reply: Reply | None = None
+        self.first = ""  # what the next line begins with
+        self._defaults = defaults
+
+    @property
+    def defaults(self) -> Settings:
+        """What a fresh conversation with this checkpoint would start from."""
+        return self._defaults(self.talk.model)
 
     def say(self, text: str) -> None:
         """A remark, never part of what a pipe gets."""
-        self.env.say(text)
+        self.remarks(text)
 
-    def show(self, start: Callable[[Frames, Interrupt], Iterator[Chunk]], prefix: str = "") -> None:
+    def say_facts(self, *facts: str) -> None:
+        """Short facts in a row, folded where the screen is narrow."""
+        self.remarks.facts(*facts)
+
+    # Lines
+
+    def take(self, line: str) -> bool:
+        """Obey or answer `line`; return whether the conversation goes on."""
+        command = None if isinstance(line, Quoted) else split_line(line)
+        try:
+            if command is not None:
+                name, argument = command
+                return find(COMMANDS, name).run(self, argument) and not self.ended
+            if line.strip():
+                self.ask(as_message(line))
+        except OutputError:
+            raise
+        except ChatcliError as error:
+            self.failed = True
+            self.env.error(str(error))
+        return not self.ended
+
+    def ask(self, text: str) -> None:
+        """Show the reply to `text`. A message that can't fit goes back into the line."""
+        try:
+            self.show(
+                lambda frames, interrupt: self.talk.ask(
+                    around(self.talk.settings, text), top=frames, cancelled=interrupt.cancelled
+                ),
+                prefix=self.talk.settings.prefill,
+            )
+        except ContextError:
+            self.first = text if split_line(text) is None else f'"""{text}"""'
+            raise
+
+    def show(self, start: Start, prefix: str = "", sampling: SamplingConfig | None = None) -> None:
         """Show the reply whose chunks `start` gives, after `prefix`; it is `reply` afterwards.
 
-        Raises what the reply raises, and KeyboardInterrupt where Ctrl-C is pressed and there
-        is no prompt to go back to.
+        `sampling` is what it is drawn by, where that isn't what holds for every reply.
+        Raises what the reply raises, and KeyboardInterrupt where Ctrl-C or a signal ends it
+        and there is no prompt to go back to.
         """
-        frames = Frames(self.env, self.display)
-        with Interrupt() as interrupt:
-            chunks = start(frames, interrupt)
-            self.reply = show_reply(
-                self.env,
-                chunks,
-                model=self.talk.model,
-                chain=self.talk.chain,
-                frames=frames,
-                interrupt=interrupt,
-                prefix=prefix,
-            )
-            if not self.env.stdout_is_terminal:
-                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
+        with Interrupt() as interrupt, Departure(interrupt.cancel) as departure:
+            self._stream(start, interrupt, prefix, sampling)
+        self.ended = departure.asked
         if interrupt.cancelled() and not self.env.interactive:
             raise KeyboardInterrupt
+        self._say_how_it_goes_on()
 
-
-def _help(repl: _Repl, argument: str) -> bool:
-    width = max(len(command.name) for command in _COMMANDS)
-    lines = [f"/{command.name:<{width}}  {command.help}" for command in _COMMANDS]
-    keys = "Ctrl-C stops a reply or clears the line; Ctrl-D leaves."
-    repl.env.say("\n".join([*lines, keys]))
-    return True
-
-
-def _reset(repl: _Repl, argument: str) -> bool:
-    repl.conversation.reset()
-    repl.env.say("a fresh conversation; the system prompt stays")
-    return True
-
-
-def _exit(repl: _Repl, argument: str) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """A slash command; `run` gets what follows the name, and says whether the chat goes on."""
-
-    name: str
-    help: str
-    run: Callable[[_Repl, str], bool]
-
-
-_COMMANDS = (
-    _Command("help", "list the commands", _help),
-    _Command("reset", "forget the conversation and start afresh", _reset),
-    _Command("exit", "leave", _exit),
-)
-
-
-def _command(name: str) -> _Command:
-    """The command of that name. Raises UsageError, with the nearest one, where there is none."""
-    names = {command.name: command for command in _COMMANDS}
-    if name in names:
-        return names[name]
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.4)
-    hint = f"did you mean /{near[0]}?" if near else "/help lists them"
-    raise UsageError(f"no command /{name}; {hint}")
-
-
-def _typed_lines() -> Iterator[str]:
-    """Lines from the keyboard until Ctrl-D; Ctrl-C gives the line up."""
-    from prompt_toolkit import PromptSession
-
-    prompt = PromptSession[str](_PROMPT)
-    while True:
+    def _stream(
+        self,
+        start: Start,
+        interrupt: Interrupt,
+        prefix: str,
+        sampling: SamplingConfig | None,
+    ) -> None:
+        frames = Frames(self.env, self.display)
+        chunks = start(frames, interrupt)  # what it says of the context comes before the reply
         try:
-            yield prompt.prompt()
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
+            with self.remarks.held(), _closing(chunks):
+                self.reply = show_reply(
+                    self.env,
+                    chunks,
+                    model=self.talk.model,
+                    chain=self.talk.chain if sampling is None else self._chain(sampling),
+                    frames=frames,
+                    interrupt=interrupt,
+                    prefix=prefix,
+                )
+        finally:
+            if not self.env.stdout_is_terminal:
+                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
+
+    def _chain(self, sampling: SamplingConfig) -> SamplerChain:
+        """The chain of a reply that has settings of its own."""
+        seed = self.talk.session.seed if sampling.seed is None else sampling.seed
+        return SamplerChain(replace(sampling, seed=seed))
+
+    def _say_how_it_goes_on(self) -> None:
+        """What can be done about a reply that didn't come to its own end."""
+        if not self.env.interactive or self.ended or self.reply is None:
             return
+        if self.talk.unanswered is not None:
+            self.say("no reply; /retry asks again")
+        elif self.reply.finish in ("interrupted", "length", "error"):
+            self.say("/continue goes on")
+
+    # What was said before
+
+    def show_past(self, last: int = _SHOWN) -> None:
+        """On a terminal, the `last` turns again; where the last message has no reply, that too."""
+        if not self.env.interactive:
+            return
+        turns, waiting = self.talk.path, self.talk.unanswered
+        shown = turns if waiting is None else (*turns, waiting)
+        if shown:
+            show_transcript(
+                self.env,
+                shown,
+                self.talk.window().forgotten,
+                last=last,
+                thinking=self.display.thinking,
+            )
+        if waiting is not None:
+            self.say("/retry asks it again")
+
+    # What the line asks for
+
+    def complete(self, line: str) -> Iterable[Completion]:
+        """What Tab offers in `line`, the text up to the cursor."""
+        return completions(self, COMMANDS, line)
+
+    def toolbar(self, columns: int) -> list[tuple[str, str]]:
+        """The line below the prompt."""
+        return toolbar(self, columns)
+
+    def leaving(self) -> str:
+        """How this conversation can be taken up again; "" where it isn't kept."""
+        if self.keeper is None or not len(self.talk.tree):
+            return ""
+        return f"to go on: chatcli chat --session {self.talk.session.id}"
+
+
+@contextmanager
+def _closing(chunks: Iterator[Chunk]) -> Iterator[None]:
+    """See that a reply that isn't read to its end is kept now, not when memory is tidied."""
+    try:
+        yield
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()
+
+
+def run_repl(
+    repl: Repl, lines: Iterable[str] | None = None, editing_mode: EditingMode = "emacs"
+) -> bool:
+    """Read lines and answer them until they end; return whether every line succeeded.
+
+    `lines` are by default those of the terminal, or of stdin where there is none. Raises
+    KeyboardInterrupt where Ctrl-C is pressed and there is no prompt to go back to.
+    """
+    env = repl.env
+    if lines is None and env.interactive:
+        lines = typed_lines(repl, LineOptions(editing_mode), env, repl.say)
+    for line in env.lines() if lines is None else lines:
+        if not repl.take(line):
+            _say_goodbye(repl)
+            break
+    return not repl.failed
+
+
+def _say_goodbye(repl: Repl) -> None:
+    """How to resume, where the terminal is still there to read it."""
+    if repl.env.interactive and (word := repl.leaving()):
+        with suppress(OSError, OutputError):
+            repl.say(word)

@@ -2,7 +2,7 @@
 
     /set temperature 0.7      the command `set`, with the argument "temperature 0.7"
     /usr/bin is a folder      a message, for no command's name is followed by a slash
-    //set is a command        the message "/set is a command"
+    //set is a command        the message "/set is a command": one slash is taken off
 
 Each group of commands is a module that exports `COMMANDS`; `all` joins them. What commands
 act on is a `ui.repl.Repl`:
@@ -30,12 +30,36 @@ from chatcli.errors import UsageError
 if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
 
-__all__ = ["GROUPS", "Command", "as_message", "find", "no_argument", "no_words", "split_line"]
+__all__ = [
+    "GROUPS",
+    "Command",
+    "Word",
+    "as_message",
+    "find",
+    "no_argument",
+    "no_words",
+    "split_line",
+]
 
 # In the order of /help.
 GROUPS = ("Replies", "Settings", "Branches", "Looking", "Conversations", "Screen")
 
-_SLASH = re.compile(r"/([A-Za-z][A-Za-z-]*|\?)(?:\s+(.*))?", re.DOTALL)
+# A Chinese keyboard types the wide slash.
+_SLASH = re.compile(r"[/／]([A-Za-z][A-Za-z-]*|\?)(?:\s+(.*))?", re.DOTALL)
+
+_ESCAPED = re.compile(r"[/／]{2,}(?:[A-Za-z][A-Za-z-]*|\?)(?:\s|$)")
+
+
+class Word(str):
+    """A word that Tab offers, with what it is."""
+
+    __slots__ = ("about",)
+    about: str
+
+    def __new__(cls, text: str, about: str = "") -> Word:
+        word = super().__new__(cls, text)
+        word.about = about
+        return word
 
 
 def no_words(repl: Repl, typed: str) -> Iterable[str]:
@@ -53,7 +77,8 @@ class Command:
     group           one of GROUPS
     run             gets what follows the name, stripped; False ends the chat. Raises ChatcliError
                     for what can't be done, which is shown as one line
-    complete        whole arguments that the one typed so far (unstripped) may become
+    complete        whole arguments that the one typed so far (unstripped) may become, `Word`s
+                    where one needs explaining; those that can't follow are dropped by the caller
     details         more lines for `/help NAME`
     """
 
@@ -74,8 +99,8 @@ def split_line(line: str) -> tuple[str, str] | None:
 
 
 def as_message(line: str) -> str:
-    """What a line that is no command says: of two slashes at its beginning, one."""
-    return line[1:] if line.startswith("//") else line
+    """What a line that is no command says: less one slash where it is a command but for that."""
+    return line[1:] if _ESCAPED.match(line) else line
 
 
 def find(commands: Sequence[Command], name: str) -> Command:

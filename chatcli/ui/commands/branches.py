@@ -1,0 +1,100 @@
+"""Ways through the tree of turns: /branch, /branches, /switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from chatcli.chat.branches import BranchView
+from chatcli.errors import UsageError
+from chatcli.text.visible import visible
+from chatcli.ui.columns import Column, table_lines
+from chatcli.ui.commands.registry import Command, Word, no_argument
+from chatcli.ui.figures import count
+
+if TYPE_CHECKING:
+    from chatcli.ui.repl import Repl
+
+__all__ = ["COMMANDS"]
+
+
+def _branch(repl: Repl, argument: str) -> bool:
+    if not argument:
+        raise UsageError("/branch needs a name for the new branch: /branch other")
+    repl.talk.branch(argument)
+    repl.say(f"on the new branch {repl.talk.session.branch}, {_length(repl)}")
+    return True
+
+
+def _branches(repl: Repl, argument: str) -> bool:
+    no_argument("branches", argument)
+    views = repl.talk.branches()
+    columns = (
+        Column("", ["•" if view.current else "" for view in views]),
+        Column("branch", [visible(view.name) for view in views]),
+        Column("turns", [f"{view.turns:,}" for view in views], right=True),
+        Column("last message", [_message(repl, view) for view in views], gives=True),
+        Column("reply", [_reply(repl, view) for view in views], rank=1),
+    )
+    repl.say("\n".join(table_lines(columns, repl.env.columns())))
+    return True
+
+
+def _message(repl: Repl, view: BranchView) -> str:
+    return "" if view.head is None else _line(repl.talk.tree[view.head].user)
+
+
+def _reply(repl: Repl, view: BranchView) -> str:
+    return "" if view.head is None else _line(repl.talk.tree[view.head].reply)[:30]
+
+
+def _line(text: str) -> str:
+    return visible(" ".join(text.split()), keep_newlines=False)
+
+
+def _switch(repl: Repl, argument: str) -> bool:
+    if not argument:
+        raise UsageError("/switch needs the name of a branch; /branches lists them")
+    repl.talk.switch(argument)
+    repl.say(f"on branch {repl.talk.session.branch}, {_length(repl)}")
+    repl.show_past(last=1)
+    return True
+
+
+def _length(repl: Repl) -> str:
+    return count(len(repl.talk.path), "turn")
+
+
+def _names(repl: Repl, typed: str) -> Iterator[str]:
+    for view in repl.talk.branches():
+        if not view.current:
+            yield Word(view.name, _message(repl, view))
+
+
+COMMANDS = (
+    Command(
+        "branch",
+        "NAME",
+        "begin a new branch from here",
+        "Branches",
+        _branch,
+        details="the branch that you leave stays where it is: /switch leads back to it",
+    ),
+    Command(
+        "branches",
+        "",
+        "list the branches, and ends that have no name",
+        "Branches",
+        _branches,
+        details="• marks the one in hand; an earlier reply or an undone turn is an end, @ and\n"
+        "some digits, until a branch leads to it",
+    ),
+    Command(
+        "switch",
+        "NAME",
+        "go on with another branch, or an end by its @…",
+        "Branches",
+        _switch,
+        _names,
+    ),
+)
