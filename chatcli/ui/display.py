@@ -86,7 +86,7 @@ def show_reply(
             raise
     if frames.options.markdown and not said:
         view.render()
-    _show_mark(env, reply.finish, reply.usage.new_tokens, hint)
+    _show_mark(env, reply.finish, reply.usage.new_tokens, hint if reply.steps or said else "")
     _show_afterwards(env, reply, model, chain, frames)
     return reply
 

@@ -7,7 +7,7 @@ in `chat.conversation`; what commands there are, in `commands`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from chatcli.ui.line.blocks import Quoted
 from chatcli.ui.line.departure import Departure
 from chatcli.ui.line.session import Completion, EditingMode, LineOptions, typed_lines
 from chatcli.ui.remarks import Remarks
+from chatcli.ui.thinking import opening_of
 from chatcli.ui.toolbar import toolbar
 from chatcli.ui.transcript import show_transcript
 
@@ -44,6 +45,8 @@ __all__ = ["Repl", "Start", "run_repl"]
 # Begins a reply: `Frames` is its `top`, and the interrupt tells when it is cancelled.
 Start = Callable[[Frames, Interrupt], Iterator[Chunk]]
 
+_GOES_ON = "/continue goes on"
+_UNANSWERED = "the last message has no reply; /retry asks it again"
 # Turns that are shown again where a conversation is taken up.
 _SHOWN = 6
 
@@ -126,31 +129,24 @@ class Repl:
             self.first = text if split_line(text) is None else f'"""{text}"""'
             raise
 
-    def show(self, start: Start, prefix: str = "", sampling: SamplingConfig | None = None) -> None:
-        """Show the reply whose chunks `start` gives, after `prefix`; it is `reply` afterwards.
-
-        `sampling` is what it is drawn by, where that isn't what holds for every reply.
-        Raises what the reply raises, and KeyboardInterrupt where Ctrl-C or a signal ends it
-        and there is no prompt to go back to.
-        """
-        with Interrupt() as interrupt, Departure(interrupt.cancel) as departure:
-            self._stream(start, interrupt, prefix, sampling)
-        self.ended = departure.asked
-        if interrupt.cancelled() and not self.env.interactive:
-            raise KeyboardInterrupt
-        self._say_how_it_goes_on()
-
-    def _stream(
+    def show(
         self,
         start: Start,
-        interrupt: Interrupt,
-        prefix: str,
-        sampling: SamplingConfig | None,
+        *,
+        prefix: str = "",
+        said: str = "",
+        sampling: SamplingConfig | None = None,
     ) -> None:
+        """Show the reply whose chunks `start` gives; it is `reply` afterwards.
+
+        `prefix` is how it begins, or `said` what it goes on from; `sampling` is what it is
+        drawn by, where that isn't what holds for every reply. Raises what the reply raises, and
+        KeyboardInterrupt where Ctrl-C or a signal ends it and there is no prompt to go back to.
+        """
         frames = Frames(self.env, self.display)
-        chunks = start(frames, interrupt)  # what it says of the context comes before the reply
-        try:
-            with self.remarks.held(), _closing(chunks):
+        with Interrupt() as interrupt, Departure(interrupt.cancel) as departure:
+            chunks = start(frames, interrupt)  # what it says of the context comes before the reply
+            with self.remarks.held(), self._line_of_a_pipe():
                 self.reply = show_reply(
                     self.env,
                     chunks,
@@ -159,24 +155,29 @@ class Repl:
                     frames=frames,
                     interrupt=interrupt,
                     prefix=prefix,
+                    said=said,
+                    opened="" if prefix else opening_of(self.talk.model.tokenizer),
+                    hint=_GOES_ON,
                 )
+        self.ended = departure.asked
+        if interrupt.cancelled() and not self.env.interactive:
+            raise KeyboardInterrupt
+        if self.talk.unanswered is not None and self.env.interactive and not self.ended:
+            self.say(_UNANSWERED)
+
+    @contextmanager
+    def _line_of_a_pipe(self) -> Iterator[None]:
+        """A pipe gets the text alone; a reply ends its line."""
+        try:
+            yield
         finally:
             if not self.env.stdout_is_terminal:
-                self.env.write("\n")  # a pipe gets the text alone; a reply ends its line
+                self.env.write("\n")
 
     def _chain(self, sampling: SamplingConfig) -> SamplerChain:
         """The chain of a reply that has settings of its own."""
         seed = self.talk.session.seed if sampling.seed is None else sampling.seed
         return SamplerChain(replace(sampling, seed=seed))
-
-    def _say_how_it_goes_on(self) -> None:
-        """What can be done about a reply that didn't come to its own end."""
-        if not self.env.interactive or self.ended or self.reply is None:
-            return
-        if self.talk.unanswered is not None:
-            self.say("no reply; /retry asks again")
-        elif self.reply.finish in ("interrupted", "length", "error"):
-            self.say("/continue goes on")
 
     # What was said before
 
@@ -195,7 +196,7 @@ class Repl:
                 thinking=self.display.thinking,
             )
         if waiting is not None:
-            self.say("/retry asks it again")
+            self.say(_UNANSWERED)
 
     # What the line asks for
 
@@ -212,16 +213,6 @@ class Repl:
         if self.keeper is None or not len(self.talk.tree):
             return ""
         return f"to go on: chatcli chat --session {self.talk.session.id}"
-
-
-@contextmanager
-def _closing(chunks: Iterator[Chunk]) -> Iterator[None]:
-    """See that a reply that isn't read to its end is kept now, not when memory is tidied."""
-    try:
-        yield
-    finally:
-        if isinstance(chunks, Generator):
-            chunks.close()
 
 
 def run_repl(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.chat.conversation import Conversation
 from chatcli.chat.export import FORMATS, format_of, write_export
+from chatcli.chat.search import folded
 from chatcli.chat.types import Session
 from chatcli.errors import ChatcliError, StoreError, UsageError
 from chatcli.model.hub import hub_models
@@ -90,16 +91,17 @@ def _rename(repl: Repl, argument: str) -> bool:
     if not argument:
         raise UsageError("/rename needs a name for this conversation; /rename none takes it away")
     name = None if argument == "none" else argument
-    _check_free(repl, name)
+    if name is not None:
+        _check_free(repl, name)
     repl.talk.rename(name)
     repl.say("no name" if name is None else f"this conversation is {name}")
     return True
 
 
-def _check_free(repl: Repl, name: str | None) -> None:
+def _check_free(repl: Repl, name: str) -> None:
     """Raises UsageError where another kept conversation has the name."""
-    for each in repl.store.sessions() if repl.store is not None and name else ():
-        if each.name == name and each.id != repl.talk.session.id:
+    for each in repl.store.sessions() if repl.store is not None else ():
+        if each.name and folded(each.name) == folded(name) and each.id != repl.talk.session.id:
             raise UsageError(f"conversation {each.id} is named {name!r} already; choose another")
 
 

@@ -40,7 +40,11 @@ def _retry(repl: Repl, argument: str) -> bool:
 
 def _continue(repl: Repl, argument: str) -> bool:
     no_argument("continue", argument)
-    repl.show(lambda frames, interrupt: repl.talk.resume(top=frames, cancelled=interrupt.cancelled))
+    head = repl.talk.head
+    repl.show(
+        lambda frames, interrupt: repl.talk.resume(top=frames, cancelled=interrupt.cancelled),
+        said="" if head is None else head.reply,
+    )
     return True
 
 
