@@ -1,8 +1,8 @@
 """How many rows a text takes on a terminal, where every terminal agrees about that.
 
-Terminals differ over the width of emoji, combining marks and what Unicode calls ambiguous
-(“, …, —, which are wide in some Chinese setups). The wider a character, the further on ends
-a text, so if the narrowest and the widest reading end in the same row, all of them do.
+Terminals differ over the width of emoji, of combining marks and of what Unicode calls
+ambiguous (“, …, —, which are wide in some Chinese setups). The wider a character, the further
+on ends a text, so if the narrowest and the widest reading end in the same row, all do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _cells(character: str) -> tuple[int, int]:
     """The least and the most cells that a terminal may give to an inert character."""
     cells = get_character_cell_size(character)
     width, kind = unicodedata.east_asian_width(character), unicodedata.category(character)
+    if width == "A" and kind[0] not in "LM":
+        return 1, 2
     sure = kind[0] in "LNPZ" or kind in ("Sm", "Sc") or " " <= character <= "~"
-    if sure and cells == (2 if width in "WF" else 1) and width != "A":
-        return cells, cells
-    return (1, 2) if width == "A" and kind[0] != "M" else (0, 2)
+    return (cells, cells) if sure and cells == (2 if width in "WF" else 1) else (0, 2)

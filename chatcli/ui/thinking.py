@@ -153,7 +153,7 @@ class Thoughts:
         for step in chunk.steps:
             if step.token in self._tags:
                 parts += self._splitter.mark(self._tags[step.token])
-        if thinking or self._splitter.thinking:
+        if thinking or self._splitter.thinking or any(part.thinking for part in parts):
             self._tokens += len(chunk.steps)
             # The first token waited for the prompt to be read.
             self._seconds += sum(step.seconds for step in chunk.steps if step.index)
