@@ -1,7 +1,8 @@
 """How commands are declared: groups of options as dataclasses, help in sections.
 
 `grouped` lets a command take a whole dataclass of options as one parameter, so that an
-option shared by several commands is written once. What the options are is in `options`.
+option shared by several commands is written once. What the options are is in `options`; what
+they are by default, the config file may say (`configuration`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,39 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["SectionedCommand", "command_app", "grouped"]
 
 
-class SectionedCommand(TyperCommand):
+class _Configured:
+    """A command whose options' defaults come from the config file, where it has them.
+
+    Its help shows chatcli's own, and so works whatever the file holds.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        parse: Callable[..., list[str]] = super().parse_args  # type: ignore[misc]
+        if ctx.resilient_parsing:
+            return parse(ctx, args)
+        from chatcli.cli.configuration import Defaults, settle
+
+        defaults = ctx.default_map = Defaults(_path(ctx), ctx.command)
+        left = parse(ctx, args)
+        settle(ctx, defaults)
+        return left
+
+    def get_help(self, ctx: Any) -> str:
+        ctx.default_map = None
+        text: str = super().get_help(ctx)  # type: ignore[misc]
+        return text
+
+
+class _Group(_Configured, TyperGroup):
+    """A command with commands of its own."""
+
+
+class SectionedCommand(_Configured, TyperCommand):
     """A command whose help lists its options under the names of their panels."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -34,7 +62,18 @@ class SectionedCommand(TyperCommand):
 
 def command_app() -> typer.Typer:
     """An empty app for one command module; plain help, so that rich is not imported."""
-    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    return typer.Typer(
+        cls=_Group, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+
+
+def _path(ctx: Any) -> tuple[str, ...]:
+    """The names of a command and of those it is below, without the program's."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.append(ctx.info_name)
+        ctx = ctx.parent
+    return tuple(reversed(names))
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
