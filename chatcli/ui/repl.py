@@ -156,7 +156,7 @@ class Repl:
                     interrupt=interrupt,
                     prefix=prefix,
                     said=said,
-                    opened="" if prefix else opening_of(self.talk.model.tokenizer),
+                    opened=opening_of(self.talk.model.tokenizer),
                     hint=_GOES_ON,
                 )
         self.ended = departure.asked

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chatcli.engine.types import Chunk
+from chatcli.errors import ChatcliError
 from chatcli.text.types import Message, Tokenizer
 from chatcli.ui.figures import count
 
@@ -195,7 +196,11 @@ def split_reply(text: str) -> list[Part]:
 
 def opening_of(tokenizer: Tokenizer) -> str:
     """The tag that the chat template writes at the start of every reply; "" for none."""
-    end = tokenizer.decode(tokenizer.encode_chat([Message("user", "?")])[-8:]).rstrip()
+    try:
+        ids = tokenizer.encode_chat([Message("user", "?")])
+    except ChatcliError:  # a template that wants more than a question; who asks is told
+        return ""
+    end = tokenizer.decode(ids[-8:]).rstrip()
     return next((tag for tag in _TAGS if end.endswith(tag)), "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from chatcli.errors import TemplateError
 from chatcli.text.types import Message
 from chatcli.ui.thinking import Part, ThinkingSplitter, opening_of, spelled_tokens, split_reply
 from tests.fakes import ASSISTANT, CONTROL, ByteTokenizer
@@ -140,6 +141,14 @@ class Thinker(ByteTokenizer):
 def test_the_template_tells_what_it_opens() -> None:
     assert opening_of(ByteTokenizer()) == ""
     assert opening_of(Thinker()) == "<think>"
+
+
+def test_a_template_that_fails_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: ByteTokenizer, messages: object) -> list[int]:
+        raise TemplateError("no system prompt")
+
+    monkeypatch.setattr(ByteTokenizer, "encode_chat", fail)
+    assert opening_of(ByteTokenizer()) == ""
 
 
 def test_tags_that_are_control_tokens_are_known_by_id(monkeypatch: pytest.MonkeyPatch) -> None:
