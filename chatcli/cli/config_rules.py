@@ -24,7 +24,13 @@ _APART = (
     ("width", "model", "pretrain"),
     ("context", "model", "pretrain"),
 )
-_BESIDE = (("system", "chat"), ("rank", "lora"), ("alpha", "lora"), ("dropout", "lora"))
+_BESIDE = (
+    ("system", "chat"),
+    ("var", "prompt"),
+    ("rank", "lora"),
+    ("alpha", "lora"),
+    ("dropout", "lora"),
+)
 _FLAG = 0  # how near the command line is; the environment is 1, then tables, narrowest first
 
 
@@ -47,7 +53,10 @@ class Said:
 
 
 def giving_way(command: Sequence[str], said: Mapping[str, Said]) -> set[str]:
-    """The options of a command whose default in the config file is left out."""
+    """The options of a command whose default in the config file is left out.
+
+    Raises PromptFileError where --prompt names a file that is wrong.
+    """
     out: set[str] = set()
     for one, other in _pairs(command, said):
         a, b = said[one], said[other]
@@ -58,7 +67,7 @@ def giving_way(command: Sequence[str], said: Mapping[str, Said]) -> set[str]:
         if inner in said and outer in said and said[inner].from_file:
             if outer in out or not said[outer].value:
                 out.add(inner)
-    return out | set(_without_a_place(said))
+    return out | set(_without_a_place(said)) | set(_said_by_prompt(said))
 
 
 def contradiction(command: Sequence[str], keys: Iterable[str]) -> tuple[str, str] | None:
@@ -84,3 +93,16 @@ def _without_a_place(said: Mapping[str, Said]) -> Iterator[str]:
     for name in STAGE_NAMES:
         if name in said and said[name].from_file and name not in stages:
             yield name
+
+
+def _said_by_prompt(said: Mapping[str, Said]) -> Iterator[str]:
+    """What the prompt file of `complete` and `probs` settles; `chat` weighs its own."""
+    from_file = {key for key, one in said.items() if one.from_file}
+    if not from_file or not {"prompt", "chat"} <= said.keys() or not said["prompt"].value:
+        return
+    from chatcli.text.prompts import find_prompt
+
+    prompt = find_prompt(said["prompt"].value)
+    settled = {*prompt.sampling, *({"greedy"} if "temperature" in prompt.sampling else ())}
+    own = {key for key in ("system", "prefill", "stop", "max_tokens") if getattr(prompt, key)}
+    yield from from_file & (settled | own)

@@ -21,6 +21,9 @@ __all__ = ["preset_problem", "value_problem", "written_as"]
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("auto", "native", "transformers"),
     "dtype": ("auto", "float32", "bfloat16", "float16"),
+    "overflow": ("error", "drop-oldest", "slide"),
+    "thinking": ("show", "fold"),
+    "editing": ("emacs", "vi"),
 }
 _SETTINGS = frozenset(SamplingFlags.__dataclass_fields__)
 
