@@ -13,10 +13,11 @@ from datetime import datetime
 from chatcli.chat.context import Renderer
 from chatcli.chat.feeds import RecordingModel, refill
 from chatcli.chat.origin import origin_of
+from chatcli.chat.past import Past
 from chatcli.chat.reply import Draft
 from chatcli.chat.tree import Tree
 from chatcli.chat.types import Settings, Turn
-from chatcli.chat.window import Past, Plan, Planner
+from chatcli.chat.window import Plan, Planner
 from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import stream
 from chatcli.engine.types import Chunk
@@ -57,17 +58,13 @@ class Speaker:
         """Whether this checkpoint wrote the turn's reply, so that its ids count."""
         return bool(turn.runs) and turn.runs[-1].origin.digest == self.origin.digest
 
-    def reply_ids(self, turn: Turn) -> list[int]:
-        """The ids of a turn's reply; none where another checkpoint wrote it."""
-        return self._tree.ids(turn.id)[turn.prompt_length :] if self.wrote(turn) else []
-
     def past(self, head: Turn | None) -> Past:
         """What lies before the message that follows `head`, as this model knows it."""
         if head is None:
-            return Past((), (), 0, (), self.reply_ids)
-        ids = self._tree.ids(head.id) if self.wrote(head) else ()
+            return Past((), (), 0, (), self.renderer, self._tree)
         turns = self._tree.path(head.id)
-        return Past(turns, ids, head.forgotten, head.preamble, self.reply_ids)
+        ids = self._tree.ids(head.id) if self.wrote(head) else ()
+        return Past(turns, ids, head.forgotten, head.preamble, self.renderer, self._tree)
 
     def plan(self, past: Past, message: str, settings: Settings) -> Plan:
         """What is read to answer `message`; what that costs is noticed. Raises ContextError."""

@@ -10,17 +10,18 @@ each time what stays is read again, in its new place. Keys are never shifted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatcli.chat.context import Renderer
-from chatcli.chat.types import Settings, Turn
+from chatcli.chat.past import Past
+from chatcli.chat.types import Settings
 from chatcli.errors import ContextError
-from chatcli.text.types import Message
 
-__all__ = ["Past", "Plan", "Planner", "Window", "room_for_reply", "window"]
+__all__ = ["Plan", "Planner", "Window", "room_for_reply", "window"]
 
 _QUARTER = 4
+_SHORT = 8  # tokens that even a short turn has
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,6 @@ class Window:
     forgotten: int
     near: bool
     next_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The turns before a message, and the ids the model knows them by.
-
-    `ids` are empty where there are none that count: another checkpoint wrote them. They hold
-    the turns from `forgotten` on, after `preamble`. `reply` gives the ids of a turn's reply.
-    """
-
-    turns: Sequence[Turn]
-    ids: Sequence[int]
-    forgotten: int
-    preamble: tuple[Message, ...]
-    reply: Callable[[Turn], Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +99,13 @@ class Planner:
         return self._first(past, past.forgotten, "", settings, limit) - past.forgotten
 
     def _prompt(self, past: Past, first: int, message: str, settings: Settings) -> list[int]:
-        turns = past.turns[first:]
-        if first == past.forgotten and settings.preamble == past.preamble:
-            so_far = past.ids
-        else:
-            reply = past.reply(turns[0]) if turns else ()
-            so_far = self.renderer.graft(settings.preamble, turns, past.ids, reply)
-        return self.renderer.prompt(
-            settings.preamble, turns, message, so_far, prefill=settings.prefill
-        )
+        so_far = past.seen_from(first, settings.preamble)
+        turns, prefill = past.turns[first:], settings.prefill
+        return self.renderer.prompt(settings.preamble, turns, message, so_far, prefill=prefill)
 
     def _length(self, past: Past, first: int, message: str, settings: Settings) -> int:
         ids = self.renderer.prompt(
-            settings.preamble, past.turns[first:], message, (), prefill=settings.prefill
+            settings.preamble, past.turns[first:], message, prefill=settings.prefill
         )
         return len(ids)
 
@@ -170,7 +150,6 @@ def window(planner: Planner, past: Past, settings: Settings) -> Window:
     reserve = room_for_reply(settings, context)
     forgotten = past.forgotten if past.ids else 0
     usual = used // max(1, len(past.turns) - forgotten)
-    room = max(usual, reserve, min(settings.max_tokens, context // _QUARTER))
-    near = used > 0 and used + room > context
+    near = used > 0 and used + max(usual, _SHORT) + reserve > context
     next_out = planner.next_out(past, settings) if near else 0
     return Window(min(used, context), context, reserve, forgotten, near, next_out)

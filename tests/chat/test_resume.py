@@ -62,32 +62,39 @@ def played(talk: Conversation, step: Step) -> list[float]:
     return [one.raw_prob for chunk in chunks for one in chunk.steps]
 
 
+def kinds(word: str, count: int, number: int) -> dict[str, Step]:
+    """What people do, with a word to say, a count of tokens, and the number of the step."""
+
+    def switch(talk: Conversation) -> None:
+        names = sorted(talk.session.branches)
+        talk.switch(names[count % len(names)])
+
+    def system(talk: Conversation) -> None:
+        preamble = (Message("system", word),)
+        talk.settings = dataclasses.replace(talk.settings, preamble=preamble)
+
+    def slide(talk: Conversation) -> None:
+        talk.settings = dataclasses.replace(talk.settings, overflow="slide")
+
+    return {
+        "ask": lambda talk: talk.ask(word),
+        "stop": lambda talk: left(talk.ask(word), count),
+        "continue": lambda talk: talk.resume(),
+        "undo": lambda talk: talk.undo(),
+        "edit": lambda talk: talk.edit(max(1, len(talk.path) - 1), word),
+        "branch": lambda talk: talk.branch(f"b{number}"),
+        "switch": switch,
+        "system": system,
+        "slide": slide,
+    }
+
+
 def steps(luck: random.Random, count: int) -> Iterator[tuple[str, Step]]:
     """Things that people do, in any order."""
     for number in range(count):
-        word = luck.choice(WORDS)
-        tokens = luck.randrange(12)
-        kinds: dict[str, Step] = {
-            "ask": lambda talk, word=word: talk.ask(word),
-            "stop": lambda talk, word=word, n=tokens: left(talk.ask(word), n),
-            "continue": lambda talk: talk.resume(),
-            "undo": lambda talk: talk.undo(),
-            "edit": lambda talk, word=word: talk.edit(max(1, len(talk.path) - 1), word),
-            "branch": lambda talk, name=f"b{number}": talk.branch(name),
-            "switch": lambda talk, n=tokens: talk.switch(
-                sorted(talk.session.branches)[n % len(talk.session.branches)]
-            ),
-            "system": lambda talk, word=word: setattr(
-                talk,
-                "settings",
-                dataclasses.replace(talk.settings, preamble=(Message("system", word),)),
-            ),
-            "slide": lambda talk: setattr(
-                talk, "settings", dataclasses.replace(talk.settings, overflow="slide")
-            ),
-        }
-        name = luck.choices(list(kinds), (9, 4, 3, 2, 2, 1, 1, 1, 1))[0]
-        yield name, kinds[name]
+        found = kinds(luck.choice(WORDS), luck.randrange(12), number)
+        name = luck.choices(list(found), (9, 4, 3, 2, 2, 1, 1, 1, 1))[0]
+        yield name, found[name]
 
 
 @pytest.mark.parametrize("seed", range(20))
