@@ -60,7 +60,7 @@ class Database:
         _make_private(path, create=create)
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._identity = _identity(path)
+        self._identity: tuple[int, int] | None = _identity(path)
         self._db, self._refused = _connect(path)
 
     @contextmanager
@@ -96,9 +96,10 @@ class Database:
         """See that the file is still the one that was opened; try again where it was refused."""
         identity = _identity(self.path)
         if identity != self._identity or (write and self._refused):
-            db, self._refused = _connect(self.path)
-            self._db.close()
-            self._db, self._identity = db, identity
+            self._db.close()  # first: a new connection would share what the old may not do
+            self._identity = None  # so that a failure is tried again
+            self._db, self._refused = _connect(self.path)
+            self._identity = identity
         if write and self._refused:
             raise StoreError(self._refused)
 
@@ -122,7 +123,7 @@ def _make_private(path: Path, *, create: bool) -> None:
             raise StoreError(f"{path} is not a regular file; move it away")
         if found.st_mode & 0o077:
             with suppress(OSError):  # someone else's, or a disk without permissions
-                path.chmod(0o600)
+                path.chmod(found.st_mode & 0o700)
     except OSError as error:
         raise file_fault(path, error) from error
 
@@ -153,7 +154,7 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, str | None]:
                 raise
             try:
                 return _open_to_read(path), fault_line(path, error)
-            except sqlite3.Error:
+            except (sqlite3.Error, StoreError):
                 raise error from None
 
 

@@ -31,12 +31,16 @@ def faults(path: Path) -> Iterator[None]:
         if primary_code(error) is None:  # a misuse of the library, not a fault of the file
             raise
         raise StoreError(fault_line(path, error)) from error
+    except UnicodeDecodeError as error:  # SQLite quotes damaged text, and the driver chokes on it
+        raise StoreError(_damaged(path, error)) from error
 
 
 def file_fault(path: Path, error: OSError) -> StoreError:
     """For a store at `path` that can't be made or looked at."""
+    named = "" if error.filename in (None, str(path)) else f"{error.filename}: "
     return StoreError(
-        f"can't keep conversations in {path}: {error.strerror or error}; mend that, {_ELSEWHERE}"
+        f"can't keep conversations in {path}: {named}{error.strerror or error}; mend that, "
+        f"{_ELSEWHERE}"
     )
 
 
@@ -60,16 +64,25 @@ def fault_line(path: Path, error: sqlite3.Error) -> str:
             return f"{path} can't grow: the disk is full; free some space"
         case sqlite3.SQLITE_IOERR:
             return f"{path} can't be read or written ({error}); check the disk, its space and quota"
-        case sqlite3.SQLITE_CORRUPT:
-            return (
-                f"{path} is damaged ({error}); move it away and a new one is made, or recover it "
-                "with `sqlite3 OLD .recover | sqlite3 NEW`"
-            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_ERROR:
+            # An error in our own statements is one in the tables: these are not as we made them.
+            return _damaged(path, error)
         case sqlite3.SQLITE_NOTADB:
             return f"{path} isn't a store of conversations; move it away, {_ELSEWHERE}"
         case sqlite3.SQLITE_CANTOPEN:
             return f"{path} can't be opened; check who may read and write it and its folder"
-    return f"{path}: {error}"
+    return f"{path} can't be used ({_brief(error)}); move it away, {_ELSEWHERE}"
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return (
+        f"{path} is damaged ({_brief(error)}); move it away and a new one is made, or "
+        "recover it with `sqlite3 OLD .recover | sqlite3 NEW`"
+    )
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:80]
 
 
 def unwritable_line(path: Path) -> str:

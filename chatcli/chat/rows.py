@@ -47,6 +47,8 @@ __all__ = [
 
 Row = tuple[Any, ...]
 
+_FINISHES = get_args(Finish)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -142,8 +144,8 @@ def read_standing(db: sqlite3.Connection, session_id: str) -> Standing | None:
 def read_turns(db: sqlite3.Connection, session: int) -> Iterator[Turn]:
     """The turns of the session of that key, in the order in which they came."""
     parts = _PartsReader(db, session)
-    for number, row in enumerate(db.execute(_GET_TURNS, (session,)), 1):
-        with _legible(f"turn {number} of a conversation"):
+    for row in db.execute(_GET_TURNS, (session,)):
+        with _legible(f"turn {row[0]}"):
             yield _turn_from(row, parts)
 
 
@@ -197,7 +199,7 @@ def _turn_values(session: int, turn: Turn, parts: _PartsWriter) -> dict[str, Any
         "user": encoded(turn.user),
         "reply": encoded(turn.reply),
         "prefill": encoded(turn.prefill),
-        "preamble": parts.key(plain_preamble(turn.preamble)),
+        "preamble": parts.preamble(turn.preamble),
         "shared": turn.shared,
         "tail": plain_ids(turn.tail),
         "prompt_length": turn.prompt_length,
@@ -230,16 +232,14 @@ def _turn_from(row: Row, parts: _PartsReader) -> Turn:
 
 
 def _plain_run(run: Run, parts: _PartsWriter) -> list[Any]:
-    """[tokens, finish, origin, sampling, seed, *usage]; the seed apart, for it is the run's own."""
-    sampling = run.sampling.to_dict()
-    seed = sampling.pop("seed")
-    origin = parts.key(astuple(run.origin))
-    return [run.tokens, run.finish, origin, parts.key(sampling), seed, *astuple(run.usage)]
+    """[tokens, finish, origin, sampling, seed, *usage], the middle two by their keys."""
+    origin, sampling = parts.origin(run.origin), parts.sampling(run.sampling)
+    return [run.tokens, run.finish, origin, sampling, run.sampling.seed, *astuple(run.usage)]
 
 
 def _run_from(plain: Iterable[Any], parts: _PartsReader) -> Run:
     tokens, finish, origin, sampling, seed, *usage = plain
-    if finish is not None and finish not in get_args(Finish):
+    if finish is not None and finish not in _FINISHES:
         raise ValueError(f"a reply ended with {finish!r:.40}")
     return Run(
         tokens=whole(tokens),
@@ -251,21 +251,28 @@ def _run_from(plain: Iterable[Any], parts: _PartsReader) -> Run:
 
 
 class _PartsWriter:
-    """Finds or makes the parts of one session."""
+    """Finds or makes the parts of one session, and gives their keys; each is looked for once."""
 
     def __init__(self, db: sqlite3.Connection, session: int) -> None:
         self._db = db
         self._session = session
-        self._keys: dict[bytes, int] = {}
+        self.preamble = cache(self._preamble)
+        self.sampling = cache(self._sampling)
+        self.origin = cache(self._origin)
 
-    def key(self, plain: object) -> int:
-        """Of the part that holds this value."""
+    def _preamble(self, preamble: tuple[Message, ...]) -> int:
+        return self._key(plain_preamble(preamble))
+
+    def _sampling(self, sampling: SamplingConfig) -> int:
+        plain = sampling.to_dict()
+        del plain["seed"]  # each run's own
+        return self._key(plain)
+
+    def _origin(self, origin: Origin) -> int:
+        return self._key(astuple(origin))
+
+    def _key(self, plain: object) -> int:
         text = to_json(plain)
-        if text not in self._keys:
-            self._keys[text] = self._found(text)
-        return self._keys[text]
-
-    def _found(self, text: bytes) -> int:
         named = (self._session, blake2b(text, digest_size=16).digest())
         query = "SELECT key FROM parts WHERE session = ? AND digest = ?"
         row: Row | None = self._db.execute(query, named).fetchone()
@@ -276,7 +283,7 @@ class _PartsWriter:
 
 
 class _PartsReader:
-    """The parts of one session as records, each made once. Raises as `plain` does, and KeyError."""
+    """The parts of one session as records, each made once; raises as `plain` does, and KeyError."""
 
     def __init__(self, db: sqlite3.Connection, session: int) -> None:
         query = "SELECT key, json FROM parts WHERE session = ?"
