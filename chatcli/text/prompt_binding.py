@@ -122,6 +122,7 @@ class _Binding:
                 "assistant": self._block(f"examples[{number}].assistant", example.assistant),
             }
             for number, example in enumerate(prompt.examples, 1)
+            if example.when.items() <= self.values.items()
         ]
         return BoundPrompt(
             name=prompt.name,
@@ -130,7 +131,7 @@ class _Binding:
             after=after,
             prefill=self._text("prefill", prompt.prefill),
             sampling=prompt.sampling,
-            stop=tuple(self._text("stop", text) for text in prompt.stop),
+            stop=tuple(filter(None, (self._text("stop", text) for text in prompt.stop))),
             max_tokens=prompt.max_tokens,
             raw=self._around("text", prompt.text, **{EXAMPLES: examples}),
         )

@@ -40,7 +40,7 @@ PROMPT_KEYS = (
 )
 SAYING = ("system", "message", "text", "examples")  # a prompt has at least one of them
 VARIABLE_KEYS = ("default", "required", "choices", "help")
-EXAMPLE_KEYS = ("user", "assistant")
+EXAMPLE_KEYS = ("user", "assistant", "when")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,11 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One exchange that shows the model what is wanted."""
+    """One exchange that shows the model what is wanted; `when`: with these values alone."""
 
     user: str
     assistant: str
+    when: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +143,16 @@ def _prompt(reader: _Reader, values: Mapping[str, Any]) -> PromptFile:
             "(a chat format for models without one has the key template)"
         )
     texts = {key: reader.text("", values, key) for key in ("system", "message", "text", "prefill")}
+    variables = _variables(reader, reader.table("", values, "variables"))
     return PromptFile(
         name=reader.path.stem,
         path=reader.path,
         description=reader.needed("", values, "description"),
         description_zh=reader.text("", values, "description_zh") or "",
         **texts,
-        variables=_variables(reader, reader.table(values, "variables")),
-        examples=_examples(reader, values),
-        sampling=reader.table(values, "sampling"),
+        variables=variables,
+        examples=_examples(reader, values, variables),
+        sampling=reader.table("", values, "sampling"),
         stop=reader.texts("", values, "stop"),
         max_tokens=_max_tokens(reader, values),
     )
@@ -180,16 +182,30 @@ def _variable(reader: _Reader, name: str, value: Any) -> Variable:
     return Variable(name, default, choices, reader.text(where, value, "help") or "")
 
 
-def _examples(reader: _Reader, values: Mapping[str, Any]) -> tuple[Example, ...]:
+def _examples(
+    reader: _Reader, values: Mapping[str, Any], variables: Sequence[Variable]
+) -> tuple[Example, ...]:
     rows = values.get("examples", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         reader.wrong("examples", "tables, each under [[examples]]", rows)
-    return tuple(_example(reader, f"examples[{i}].", row) for i, row in enumerate(rows, 1))
+    known = {variable.name: variable for variable in variables}
+    return tuple(_example(reader, f"examples[{i}].", row, known) for i, row in enumerate(rows, 1))
 
 
-def _example(reader: _Reader, where: str, row: Mapping[str, Any]) -> Example:
+def _example(
+    reader: _Reader, where: str, row: Mapping[str, Any], known: Mapping[str, Variable]
+) -> Example:
     reader.only(where, row, EXAMPLE_KEYS)
-    return Example(reader.needed(where, row, "user"), reader.needed(where, row, "assistant"))
+    when = reader.table(where, row, "when")
+    for name, value in when.items():
+        if name not in known:
+            hint = nearest(name, known)
+            reader.refuse(f"{where}when names {name!r}, which is no variable of it; {hint}")
+        choices = known[name].choices
+        if not isinstance(value, str) or (choices and value not in choices):
+            allowed = f"one of {', '.join(choices)}" if choices else "a string"
+            reader.wrong(f"{where}when.{name}", allowed, value)
+    return Example(reader.needed(where, row, "user"), reader.needed(where, row, "assistant"), when)
 
 
 def _max_tokens(reader: _Reader, values: Mapping[str, Any]) -> int | None:
@@ -237,8 +253,8 @@ class _Reader:
             self.wrong(where + key, "a list of strings, none empty", value)
         return tuple(value)
 
-    def table(self, values: Mapping[str, Any], key: str) -> dict[str, Any]:
-        value = values.get(key, {})
+    def table(self, where: str, table: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = table.get(key, {})
         if not isinstance(value, dict):
-            self.wrong(key, f"a table, under [{key}]", value)
+            self.wrong(where + key, "a table of keys and values", value)
         return value

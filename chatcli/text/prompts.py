@@ -20,8 +20,11 @@ __all__ = [
     "ChatFormat",
     "PromptFile",
     "check_prompt",
+    "find_path",
     "find_prompt",
+    "is_shipped",
     "load_format",
+    "prompt_files",
     "prompt_names",
     "prompt_paths",
     "read_file",
@@ -29,11 +32,15 @@ __all__ = [
 ]
 
 
+def prompt_files() -> tuple[Path, ...]:
+    """Every prompt file there is: those that ship, then the user's own, each sorted."""
+    folders = (shipped_folder(), config_folder() / "prompts")
+    return tuple(path for folder in folders for path in sorted(folder.glob("*.toml")))
+
+
 def prompt_paths() -> dict[str, Path]:
     """Every prompt file by name, sorted; the user's own stands for a shipped one of its name."""
-    folders = (shipped_folder(), config_folder() / "prompts")
-    paths = {path.stem: path for folder in folders for path in folder.glob("*.toml")}
-    return dict(sorted(paths.items()))
+    return dict(sorted((path.stem, path) for path in prompt_files()))
 
 
 def prompt_names() -> tuple[str, ...]:
@@ -41,10 +48,10 @@ def prompt_names() -> tuple[str, ...]:
     return tuple(name for name, path in prompt_paths().items() if not _is_format(path))
 
 
-def find_prompt(name: str) -> PromptFile:
-    """The prompt of that name, the user's before a shipped one; or the file, if it is a path.
+def find_path(name: str) -> Path:
+    """Where the prompt of that name lies; a name that ends in .toml is a path itself.
 
-    Raises PromptFileError where there is none, or it can't be read or is wrong.
+    Raises PromptFileError where no prompt is called so.
     """
     path = Path(name).expanduser() if name.endswith(".toml") else prompt_paths().get(name)
     if path is None:
@@ -52,10 +59,19 @@ def find_prompt(name: str) -> PromptFile:
             f"no prompt {name!r}; {nearest(name, prompt_names())} "
             f"(your own go into {config_folder() / 'prompts'})"
         )
-    found = read_file(path)
+    return path
+
+
+def find_prompt(name: str) -> PromptFile:
+    """The prompt of that name, the user's before a shipped one; or the file, if it is a path.
+
+    Raises PromptFileError where there is none, or it can't be read or is wrong.
+    """
+    found = read_file(find_path(name))
     if isinstance(found, ChatFormat):
         raise PromptFileError(
-            f"{path} is a chat format, for models that bring none; a prompt has no key template"
+            f"{found.path} is a chat format, for models that bring none; "
+            "a prompt has no key template"
         )
     return found
 
@@ -74,6 +90,11 @@ def shipped_folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     shipped = package / "prompts"
     return shipped if shipped.is_dir() else package.parent / "prompts"
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether the prompt file came with chatcli."""
+    return path.parent == shipped_folder()
 
 
 def check_prompt(found: PromptFile | ChatFormat) -> None:

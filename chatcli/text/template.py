@@ -105,6 +105,7 @@ def _text_environment() -> BoundedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
         extensions=["jinja2.ext.loopcontrols"],
     )
 
