@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise, takewhile
+from itertools import accumulate, chain, groupby, pairwise, takewhile
 from typing import Literal
 
 from chatcli.chat.types import Turn
@@ -47,6 +47,7 @@ class _Content:
     message: Message
     turn: int | None = None
     ids: tuple[int, ...] = ()  # of a reply, as it was generated
+    likely: int | None = None  # where they stand, unless the template rewrote what is before
 
 
 def context_parts(
@@ -79,8 +80,9 @@ def _said(turns: Sequence[Turn], forgotten: int) -> Iterator[_Content]:
             # What a turn was prefilled with stands in its prompt, right before its reply.
             if turn.prefill:
                 yield _Content(Message("assistant", turn.prefill), number)
-            said = turn.reply.removeprefix(turn.prefill)
-            yield _Content(Message("assistant", said), number, turn.tail[-turn.new_tokens :])
+            reply = Message("assistant", turn.reply.removeprefix(turn.prefill))
+            likely = turn.prompt_length if turn.forgotten == forgotten else None
+            yield _Content(reply, number, turn.tail[-turn.new_tokens :], likely)
 
 
 def _grouped(ids: Sequence[int], marks: Sequence[tuple[PartKind, int | None]]) -> Iterator[Part]:
@@ -99,7 +101,7 @@ def _places(
     starts = [0, *accumulate(map(len, pieces))]  # of each token, in bytes; then the end
     text, around, at = b"".join(pieces), _around(tokenizer), 0
     for content in contents:
-        found = _by_ids(ids, content.ids, at) or _by_bytes(text, starts, content, around, at)
+        found = _by_ids(ids, content, at) or _by_bytes(text, starts, content, around, at)
         if found is not None:
             at = found[1]
             yield content, found
@@ -109,12 +111,14 @@ def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[bytes]:
     return [_CONTROL if tokenizer.is_special(one) else tokenizer.token_bytes(one) for one in ids]
 
 
-def _by_ids(ids: Sequence[int], wanted: tuple[int, ...], at: int) -> tuple[int, int] | None:
-    if not wanted:
-        return None
-    for start in range(at, len(ids) - len(wanted) + 1):
-        if ids[start] == wanted[0] and tuple(ids[start : start + len(wanted)]) == wanted:
-            return start, start + len(wanted)
+def _by_ids(ids: Sequence[int], content: _Content, at: int) -> tuple[int, int] | None:
+    size = len(content.ids)
+    likely = () if content.likely is None else (content.likely,)
+    for start in chain(likely, range(at, len(ids))) if size else ():
+        # The first id alone decides nearly always, and costs least.
+        if at <= start < len(ids) and ids[start] == content.ids[0]:
+            if tuple(ids[start : start + size]) == content.ids:
+                return start, start + size
     return None
 
 

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from chatcli.chat.types import Overflow
 from chatcli.ui.figures import context_use
 from chatcli.ui.folding import fold
+from chatcli.ui.panel import percent
 from chatcli.ui.theme import Paint
 
 __all__ = ["ContextUse", "context_lines", "turn_range"]
@@ -53,8 +54,8 @@ class ContextUse:
 def context_lines(use: ContextUse, paint: Paint, columns: int | None) -> list[str]:
     """The meter and what belongs to it, in lines of at most `columns` cells."""
     width = _WIDEST_BAR if columns is None else min(columns - 1, _WIDEST_BAR)
-    percent = f"{min(1.0, use.used / use.total):.0%}"
-    facts = [f"context {context_use(use.used, use.total)} tokens", percent]
+    share = percent(min(1.0, use.used / use.total))
+    facts = [f"context {context_use(use.used, use.total)}", share]
     return [
         *(paint("heading", line) for line in fold(facts, columns)),
         _bar(use, width, paint),
@@ -108,9 +109,16 @@ def _remarks(use: ContextUse) -> list[list[str]]:
     if use.forgotten:
         remarks.append([f"out already: {turn_range(1, use.forgotten)}"])
     if use.policy != "error" and use.count > use.forgotten:
-        last = min(use.count, use.forgotten + max(1, use.next_out))
-        when = "perhaps with the next message" if use.near else "once the context is full"
-        remarks.append([f"next to fall out: {turn_range(use.forgotten + 1, last)}", when])
+        remarks.append([_next_out(use)])
     others = " or ".join(name for name in _POLICIES if name != use.policy)
     remarks.append([f"/set overflow {others} changes that"])
     return remarks
+
+
+def _next_out(use: ContextUse) -> str:
+    """How many go at once depends on how full it is by then, so it is told only when near."""
+    first = use.forgotten + 1
+    if not use.near:
+        return f"{turn_range(first, first)} falls out first, once the context is full"
+    out = turn_range(first, min(use.count, use.forgotten + max(1, use.next_out)))
+    return f"{out} may fall out with the next message"

@@ -15,6 +15,7 @@ from chatcli.chat.parts import Part
 from chatcli.text.types import Tokenizer
 from chatcli.text.visible import token_label
 from chatcli.ui.columns import Column, table_lines
+from chatcli.ui.figures import count
 from chatcli.ui.folding import fold
 from chatcli.ui.panel import clip
 from chatcli.ui.theme import Paint
@@ -24,8 +25,8 @@ __all__ = ["part_name", "token_flow", "token_heading", "token_rows"]
 _CONTROL = "◆"
 _GAP = "  "
 _NARROWEST = 8
-_WIDEST_LABEL = 24
-_BYTES = 12  # as many are spelt in a table
+_WIDEST_LABEL = 16
+_BYTES = 6  # as many are spelt in a table
 
 
 def part_name(part: Part) -> str:
@@ -42,12 +43,11 @@ def token_heading(
     ids = [token for part in parts for token in part.ids]
     control = sum(map(tokenizer.is_special, ids))
     facts = [
-        f"{len(ids):,} token{'' if len(ids) == 1 else 's'}",
+        count(len(ids), "token"),
         f"{control:,} of them control tokens ({_CONTROL})",
     ]
     if cached is not None:
-        rest = f"; the last {len(ids) - cached:,} are read with the next message"
-        facts.append(f"{cached:,} in the cache{rest if cached < len(ids) else ''}")
+        facts.append(f"{cached:,} in the cache" + _to_read(len(ids) - cached))
     return fold(facts, columns)
 
 
@@ -85,6 +85,13 @@ def token_rows(
     heading, *rows = table_lines(table, columns)
     styles = ["token.control" if tokenizer.is_special(one) else "" for one in ids]
     return [paint("heading", heading), *map(paint, styles, rows)]
+
+
+def _to_read(rest: int) -> str:
+    if not rest:
+        return ""
+    which = "the last one is" if rest == 1 else f"the last {rest:,} are"
+    return f", {which} read with the next message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from chatcli.ui.theme import Paint, prob_style
 __all__ = ["Why", "why", "why_figures", "why_table"]
 
 _WIDE = 80  # from here on, what the chain removed has a column of its own
-_LABEL, _RIVAL = 14, 10  # cells of a token in its own column, and in another's row
+_LABEL = 14  # cells of a token at most
+_RIVALS = {True: 10, False: 7}  # cells of a token in another's row: where wide, where narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +64,23 @@ def why_table(
     told: Sequence[Why], tokenizer: Tokenizer, paint: Paint, columns: int | None
 ) -> list[str]:
     """The heading and a row for each token, in at most `columns` cells (None: all columns)."""
+    wide = columns is None or columns >= _WIDE
 
     def label(token: int) -> str:
-        return clip(token_label(tokenizer, token), _RIVAL)
+        return clip(token_label(tokenizer, token), _RIVALS[wide])
 
     steps = [one.step for one in told]
     labels = [clip(_label(one, tokenizer), _LABEL) for one in told]
-    wide = columns is None or columns >= _WIDE
     numbers = [f"{step.index + 1:,}" for step in steps]
+    entropy, instead = ("entropy", _instead) if wide else ("bits", _instead_merged)
     table = [
         _figures("#", 0, numbers),
         Column("token", labels, gives=True),
         _figures("drawn", 1, [percent(step.prob) for step in steps]),
         _figures("model", 0, [percent(step.raw_prob) for step in steps]),
         _figures("rank", 4, [f"{step.rank:,}" for step in steps]),
-        _figures("bits", 5, [f"{step.entropy_bits:.2f}" for step in steps]),
-        Column("instead", [_instead(one, label, merged=not wide) for one in told], rank=2),
+        _figures(entropy, 5, [f"{step.entropy_bits:.2f}" for step in steps]),
+        Column("instead", [instead(one, label) for one in told], rank=2),
         *([Column("removed", [_removed(one, label) for one in told], rank=6)] if wide else []),
         *([_figures("u", 7, [_luck(step) for step in steps])] if wide else []),
     ]
@@ -117,16 +119,21 @@ def _label(one: Why, tokenizer: Tokenizer) -> str:
     return f"{label} → {visible(one.spelt, keep_newlines=False)}" if one.spelt else label
 
 
-def _instead(one: Why, label: Callable[[int], str], *, merged: bool) -> str:
-    """The rival; where nothing else was left, what the model would have said next best."""
+def _instead(one: Why, label: Callable[[int], str]) -> str:
+    """The rival after the chain; where there is no luck, what the model has next best."""
     if one.rival is not None:
         return f"{label(one.rival[0])} {percent(one.rival[1])}"
-    if merged and one.removed is not None:
-        return f"({_removed(one, label)})"
     others = [each for each in one.step.draw.candidates if each.token != one.step.token]
     if one.step.draw.u is None and others:
-        return f"{label(others[0].token)} model {percent(others[0].raw_prob)}"
+        return f"{label(others[0].token)} {percent(others[0].raw_prob)}"
     return "–"
+
+
+def _instead_merged(one: Why, label: Callable[[int], str]) -> str:
+    """The same; where the chain left no rival, the likeliest it removed, in parentheses."""
+    if one.rival is None and one.removed is not None:
+        return f"({label(one.removed.token)} {percent(one.removed.raw_prob)})"
+    return _instead(one, label)
 
 
 def _removed(one: Why, label: Callable[[int], str]) -> str:

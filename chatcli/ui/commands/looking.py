@@ -218,7 +218,8 @@ COMMANDS = (
         "Looking",
         _why,
         turn_numbers,
-        "drawn: the probability it was drawn with; model: the model's own; bits: the entropy",
+        "drawn: the probability it was drawn with; model, rank, entropy (in bits): of the model's\n"
+        "own distribution; instead: the likeliest other token, in ( ) where the chain removed it",
     ),
     Command("context", "", "how full the context is, and what falls out next", "Looking", _context),
     Command("stats", "", "what the last reply and the conversation cost", "Looking", _stats),
