@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chatcli.chat.branches import Branches, BranchView
-from chatcli.chat.origin import differences
+from chatcli.chat.remarks import nearly_full, not_promised
 from chatcli.chat.reply import Draft
+from chatcli.chat.session import new_session
 from chatcli.chat.speaker import Speaker
 from chatcli.chat.tree import Tree, messages_of, new_turn_id
 from chatcli.chat.types import Origin, Session, Settings, Turn
@@ -33,17 +34,10 @@ from chatcli.text.types import Message
 if TYPE_CHECKING:
     from chatcli.chat.keeper import Keeper
 
-__all__ = ["Conversation", "new_session"]
+__all__ = ["Conversation"]
 
 # A reply that ended so has more to say; None: the process ended before it.
 _OPEN = ("interrupted", "length", "context", "error", None)
-
-
-def new_session(model: str, settings: Settings) -> Session:
-    """A session without a turn, for the checkpoint that is loaded by the name `model`."""
-    now = time.time()
-    seed = secrets.randbits(64)
-    return Session(secrets.token_hex(4), now, now, model, settings=settings, seed=seed)
 
 
 class Conversation:
@@ -383,28 +377,13 @@ class Conversation:
             self.keeper.keep(self._session)
 
     def _warn(self) -> None:
-        """Say that turns will fall out, or a message be refused, once before it happens."""
+        """Say what the next message may cost, once before it does."""
         seen = self.window()
-        if not seen.near or self._warned == seen.forgotten:
-            return
-        self._warned = seen.forgotten
-        first, last = seen.forgotten + 1, seen.forgotten + seen.next_out
-        if seen.next_out:
-            turns = f"turn {first}" if first == last else f"turns {first} to {last}"
-            cost = f"the next message may push {turns} out of it"
-        else:
-            cost = "a longer message will be refused"
-        self.notice(
-            f"the context is nearly full, {seen.used:,}/{seen.total:,}: {cost}; see /context"
-        )
+        if seen.near and self._warned != seen.forgotten:
+            self._warned = seen.forgotten
+            self.notice(nearly_full(seen))
 
     def _notice_differences(self) -> None:
-        """Say what keeps the next reply from being what it would have been."""
-        head = self.head
-        if head is None or not head.runs:
-            return
-        then = head.runs[-1].origin
-        if not self._speaker.wrote(head):
-            self.notice(f"the replies so far were written by {then.name}; going on from their text")
-        elif changes := ", ".join(differences(then, self.origin)):
-            self.notice(f"{changes}: the same replies as without a break aren't promised")
+        remark = self.head and not_promised(self.head, self.origin)
+        if remark:
+            self.notice(remark)

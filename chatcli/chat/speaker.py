@@ -14,6 +14,7 @@ from chatcli.chat.context import Renderer
 from chatcli.chat.feeds import RecordingModel, refill
 from chatcli.chat.origin import origin_of
 from chatcli.chat.past import Past
+from chatcli.chat.remarks import fallen
 from chatcli.chat.reply import Draft
 from chatcli.chat.tree import Tree
 from chatcli.chat.types import Settings, Turn
@@ -70,7 +71,7 @@ class Speaker:
         """What is read to answer `message`; what that costs is noticed. Raises ContextError."""
         plan = self.planner.plan(past, message, settings)
         if plan.forgotten > past.forgotten:
-            self._notice_fallen(past.forgotten, plan, len(plan.ids))
+            self._notice(fallen(past.forgotten, plan.forgotten, len(plan.ids)))
         elif past.ids and plan.ids[: len(past.ids)] != list(past.ids):
             why = (
                 "the template rewrites earlier turns"
@@ -137,7 +138,8 @@ class Speaker:
         """A shorter prompt for a reply that filled the context; None where nothing can go."""
         shorter = self.planner.refit(past, plan.forgotten, message, settings, reply)
         if shorter is not None:
-            self._notice_fallen(plan.forgotten, shorter, len(shorter.ids) + len(reply))
+            read = len(shorter.ids) + len(reply)
+            self._notice(fallen(plan.forgotten, shorter.forgotten, read))
         return shorter
 
     def draft(
@@ -152,14 +154,6 @@ class Speaker:
             said=said,
             sampling=chain.config,
             origin=self.origin,
-        )
-
-    def _notice_fallen(self, before: int, plan: Plan, length: int) -> None:
-        first, last = before + 1, plan.forgotten
-        turns = f"turn {first} falls" if first == last else f"turns {first} to {last} fall"
-        self._notice(
-            f"{turns} out of the context: the model no longer sees them, and {length:,} "
-            "tokens are read again"
         )
 
 

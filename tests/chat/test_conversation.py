@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 
-from chatcli.chat.conversation import Conversation, new_session
+from chatcli.chat.conversation import Conversation
+from chatcli.chat.session import new_session
 from chatcli.chat.types import Settings, Turn
 from chatcli.errors import ContextError, LogitsError, UsageError
 from chatcli.sampling.types import SamplingConfig

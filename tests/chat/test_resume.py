@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -107,9 +107,8 @@ def test_the_next_reply_has_the_same_ids(model: LanguageModel, seed: int) -> Non
         try:
             probs = played(straight, step)
         except UsageError as error:
-            with pytest.raises(UsageError, match=".*"):
+            with pytest.raises(UsageError, match=re.escape(str(error))):
                 played(broken, step)
-            assert str(error)
             continue
         assert played(broken, step) == probs, name
         assert broken.ids == straight.ids

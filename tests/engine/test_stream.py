@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from chatcli.engine.generate import generate
-from chatcli.engine.stream import complete, stream
+from chatcli.engine.stream import complete, spoken, stream
 from chatcli.engine.types import Chunk
 from chatcli.errors import ContextError, LogitsError, UsageError
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
-from tests.fakes import EOS, ScriptedModel
+from tests.fakes import BOS, EOS, ScriptedModel
 
 GREEDY = SamplingConfig(temperature=0)
 REPLY = "珠穆朗玛峰。🏔️"
@@ -154,3 +154,44 @@ def test_no_tokens_at_all_is_refused(max_tokens: int) -> None:
 def test_no_ids_at_all_is_refused() -> None:
     with pytest.raises(UsageError, match="no tokens"):
         list(generate(ScriptedModel("a"), [], GREEDY))
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_reply_goes_on_as_if_it_had_not_ended(cut: int) -> None:
+    """Cut anywhere, inside a character and inside a stop string too."""
+    model, chain = ScriptedModel("山高STOP水"), SamplerChain(GREEDY)
+    whole = text_of(list(stream(model, [BOS], chain, stop=["STOP"])))
+    first = list(stream(model, [BOS], chain, stop=["STOP"], max_tokens=cut))
+    reply = [step.token for chunk in first for step in chunk.steps]
+    if first[-1].finish == "stop":
+        assert text_of(first) == whole
+        return
+    rest = list(stream(model, [BOS, *reply], chain, stop=["STOP"], prompt_length=1))
+    before = spoken(model.tokenizer, [BOS], reply)
+    assert before + text_of(rest) == whole + before[len(whole) :]
+    assert rest[-1].finish == "stop"
+    indices = [step.index for chunk in (*first, *rest) for step in chunk.steps]
+    assert indices == list(range(len(indices)))
+    assert rest[-1].usage.new_tokens == len(indices) - cut
+
+
+def test_a_stop_string_that_was_none_before_does_not_end_what_goes_on() -> None:
+    model, chain = ScriptedModel("abcdef"), SamplerChain(GREEDY)
+    chunks = stream(model, [BOS, *b"abc"], chain, stop=["b"], prompt_length=1)
+    assert text_of(list(chunks)) == "def"
+
+
+def test_a_full_context_goes_on_with_what_refit_gives() -> None:
+    model = ScriptedModel("abcdefghij", context_length=8)
+    asked: list[list[int]] = []
+
+    def refit(full: Sequence[int]) -> tuple[list[int], int] | None:
+        asked.append(list(full))
+        return ([BOS, *full[4:]], 1) if len(asked) == 1 else None
+
+    chain = SamplerChain(GREEDY)
+    chunks = list(stream(model, [BOS, 1, 2, 3], chain, max_tokens=9, refit=refit))
+    assert asked[0] == [BOS, 1, 2, 3, *b"abcde"]
+    assert text_of(chunks) == "abcdefgh" and chunks[-1].finish == "context"
+    assert chunks[-1].usage.new_tokens == 8
+    assert len(asked) == 2
