@@ -65,6 +65,11 @@ class ThinkingSplitter:
         """Whether the next character belongs to a thinking part, as far as is known."""
         return bool(self._close)
 
+    @property
+    def over(self) -> bool:
+        """Whether all that comes is the answer."""
+        return self._started
+
     def feed(self, text: str) -> Iterator[Part]:
         """What is now sure to be thinking or not, in order."""
         self._held += text
@@ -149,6 +154,8 @@ class Thoughts:
 
     def add(self, chunk: Chunk) -> list[Part]:
         """What is to be shown of a chunk."""
+        if self._splitter.over and not self._strips:  # nearly every chunk of most replies
+            return [Part(chunk.text, False)] if chunk.text else []
         thinking = self._splitter.thinking
         parts = [*self._splitter.feed(chunk.text)]
         for step in chunk.steps:
