@@ -136,7 +136,7 @@ def _chat_format(reader: _Reader, values: Mapping[str, Any]) -> ChatFormat:
 
 
 def _prompt(reader: _Reader, values: Mapping[str, Any]) -> PromptFile:
-    reader.only("", values, PROMPT_KEYS)
+    reader.only("", values, (*PROMPT_KEYS, "template"))
     if not any(key in values for key in SAYING):
         reader.refuse(
             f"it has none of {', '.join(SAYING)}, so it says nothing; "

@@ -40,7 +40,8 @@ def prompt_files() -> tuple[Path, ...]:
 
 def prompt_paths() -> dict[str, Path]:
     """Every prompt file by name, sorted; the user's own stands for a shipped one of its name."""
-    return dict(sorted((path.stem, path) for path in prompt_files()))
+    paths = {path.stem: path for path in prompt_files()}
+    return dict(sorted(paths.items()))
 
 
 def prompt_names() -> tuple[str, ...]:
