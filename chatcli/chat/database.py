@@ -105,10 +105,7 @@ class Database:
 
 
 def _make_private(path: Path, *, create: bool) -> None:
-    """Make folder and file where they are missing, for the user alone from the first moment.
-
-    SQLite gives the files beside it (-wal, -shm, -journal) the same permissions.
-    """
+    """Make folder and file where they are missing, for the user alone from the first moment."""
     try:
         if not path.exists():
             if not create:
@@ -121,11 +118,27 @@ def _make_private(path: Path, *, create: bool) -> None:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise StoreError(f"{path} is not a regular file; move it away")
-        if found.st_mode & 0o077:
-            with suppress(OSError):  # someone else's, or a disk without permissions
-                path.chmod(found.st_mode & 0o700)
     except OSError as error:
         raise file_fault(path, error) from error
+
+
+def _share_modes(path: Path) -> None:
+    """Close the file to others, and let those beside it be as writable as it is.
+
+    SQLite makes them so, but one made when the file was read-only would stay like that.
+    """
+    with suppress(OSError):  # someone else's, or a disk without permissions
+        mode = path.stat().st_mode & 0o700
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            file = _beside(path, suffix)
+            if file.exists() and stat.S_IMODE(file.stat().st_mode) != mode:
+                file.chmod(mode)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """SQLite's file of that kind; where `path` is a link, it stands beside what that leads to."""
+    real = path.resolve()
+    return real.with_name(real.name + suffix)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -142,8 +155,9 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _connect(path: Path) -> tuple[sqlite3.Connection, str | None]:
     """A connection and, where it can only read, the line that says why."""
+    _share_modes(path)
     # SQLite would open a read-only file for writing and complain at the first write.
-    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+    if not (os.access(path, os.W_OK) and os.access(_beside(path, "").parent, os.W_OK)):
         with faults(path):
             return _open_to_read(path), unwritable_line(path)
     with faults(path):
@@ -163,7 +177,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         return _open(path, "mode=ro")
     except sqlite3.Error:
         # Even reading a file that has a log needs a place beside it, unless nobody writes.
-        log = path.with_name(path.name + "-wal")
+        log = _beside(path, "-wal")
         if log.exists() and log.stat().st_size:
             raise
         return _open(path, "mode=ro&immutable=1")

@@ -193,6 +193,17 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
         assert store.sessions() == ()
 
 
+def test_a_link_leads_to_a_store_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real.db").touch()
+    (tmp_path / "kept.db").symlink_to(tmp_path / "disk" / "real.db")
+    with Store.open(tmp_path / "kept.db") as store:
+        store.put(session_of(head=3), chain_of(3))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "disk").iterdir()}
+        assert modes == {"real.db": 0o600, "real.db-wal": 0o600, "real.db-shm": 0o600}
+        assert len(store.turns("5e5510")) == 3
+
+
 def test_garbage_is_not_a_store_and_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     path.write_bytes(random.Random(1).randbytes(9000))
