@@ -30,7 +30,7 @@ _RUNS_ON = re.compile(
     r"^ {0,3}(?:#{1,6}(?:\s|$)|<(?:[!?]|script\b|pre\b|style\b|textarea\b))", re.I
 )
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|&~$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|&~$])")
 
 
 def messages(session: Session, turns: Sequence[Turn]) -> str:
@@ -166,5 +166,5 @@ def _quoted(text: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """`text` in one line that Markdown takes for text."""
+    """`text` in one line that Markdown takes for text, where it doesn't begin a line."""
     return _SPECIAL.sub(r"\\\1", visible(text, keep_newlines=False))

@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,18 @@ class Imported:
     remarks: tuple[str, ...] = ()
 
 
-def read_import(path: Path, *, model: str, now: float) -> list[Imported]:
+def read_import(path: Path, *, model: str, settings: Settings, now: float) -> list[Imported]:
     """Every conversation of a file, in its order.
 
-    `model` is what their next replies are made with, `now` (seconds since 1970) when they
-    begin here. Raises StoreError, naming file, line, value and remedy.
+    `model` is what loads the checkpoint of their next replies, `settings` (but for the
+    preamble) what these are made with, `now` (seconds since 1970) when they begin here.
+    Raises StoreError, naming file, line, value and remedy.
     """
+    start = Session("", now, now, model, settings=settings)
     found: list[Imported] = []
     for line, record in _records(path):
         where = f"{path}, line {line}"
-        found.append(_imported(_messages(where, record), model, now))
+        found.append(_imported(_messages(where, record), start))
     if not found:
         raise StoreError(f'{path} holds no conversation: a line is {{"messages": [ … ]}}')
     return found
@@ -150,22 +152,22 @@ def _check_place(here: str, messages: Sequence[Message]) -> None:
         raise StoreError(f"{here} is the assistant's, but nothing was asked; put a user's first")
 
 
-def _imported(messages: Sequence[Message], model: str, now: float) -> Imported:
+def _imported(messages: Sequence[Message], start: Session) -> Imported:
     preamble = tuple(message for message in messages if message.role == "system")
     said = [message.content for message in messages if message.role != "system"]
     turns: list[Turn] = []
     for user, reply in zip_longest(said[::2], said[1::2], fillvalue=""):
         parent = turns[-1].id if turns else None
-        turns.append(Turn(new_turn_id(), parent, user, now, reply=reply, preamble=preamble))
+        turn = Turn(new_turn_id(), parent, user, start.created, reply=reply, preamble=preamble)
+        turns.append(turn)
     # A message that nobody answered yet hangs below the head.
     head = next((turn.id for turn in reversed(turns) if turn.reply), None)
-    session = Session(
-        id=secrets.token_hex(8),
-        created=now,
-        updated=now,
-        model=model,
+    session = replace(
+        start,
+        id=secrets.token_hex(4),
         branches={"main": head},
-        settings=Settings(preamble=preamble),
+        settings=replace(start.settings, preamble=preamble),
+        seed=secrets.randbits(64),
     )
     return Imported(session, tuple(turns), tuple(_remarks(messages)))
 

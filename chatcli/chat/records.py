@@ -22,7 +22,8 @@ _TITLE = 60  # characters of the first message
 def branch_path(turns: Iterable[Turn], session: Session, branch: str | None = None) -> list[Turn]:
     """The turns of a branch (None: the one in hand), oldest first.
 
-    Raises StoreError on a branch that doesn't exist, or that doesn't lead to a first turn.
+    A message that still waits for its reply comes last. Raises StoreError on a branch that
+    doesn't exist, or that doesn't lead to a first turn.
     """
     name = session.branch if branch is None else branch
     if name not in session.branches:
@@ -30,14 +31,17 @@ def branch_path(turns: Iterable[Turn], session: Session, branch: str | None = No
             f"there is no branch {name!r}; there are {', '.join(sorted(session.branches))}"
         )
     by_id = {turn.id: turn for turn in turns}
+    head = session.branches[name]
+    later = [turn for turn in by_id.values() if turn.parent == head]
     path: dict[int, Turn] = {}
-    at = session.branches[name]
+    at = head
     while at is not None:
         if at in path or at not in by_id:
             raise StoreError(f"branch {name!r} is damaged: turn {at} is not where it should be")
         path[at] = by_id[at]
         at = by_id[at].parent
-    return list(reversed(path.values()))
+    waiting = later[-1:] if later and not later[-1].answered else []
+    return [*reversed(path.values()), *waiting]
 
 
 def title_of(session: Session, turns: Sequence[Turn]) -> str:

@@ -31,9 +31,12 @@ from chatcli.chat.types import Session, Turn
 from chatcli.errors import StoreError
 from chatcli.folders import data_folder
 
-__all__ = ["Excerpt", "Hit", "Store", "Summary"]
+__all__ = ["Excerpt", "Hit", "Store", "Summary", "store_path"]
 
-_FILE = "conversations.db"
+
+def store_path() -> Path:
+    """Where the user's own store is, or would be."""
+    return data_folder() / "conversations.db"
 
 
 class Store:
@@ -51,7 +54,7 @@ class Store:
     @classmethod
     def open(cls, path: Path | None = None, *, create: bool = True) -> Self:
         """The store at `path`, by default the user's own; made where it is missing, if `create`."""
-        return cls(Database(path or data_folder() / _FILE, create=create))
+        return cls(Database(path or store_path(), create=create))
 
     @property
     def path(self) -> Path:

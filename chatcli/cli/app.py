@@ -28,8 +28,9 @@ COMMANDS: Mapping[str, str] = {
     "complete": "Continue a text, and show the probability of every token.",
     "probs": "Show what the next token may be, and what each sampling stage does to it.",
     "models": "List what can be loaded, and show what a model is.",
-    "config": "Show what every option is without a flag, and where that comes from.",
+    "sessions": "List, read, search, export, import and delete kept conversations.",
     "prompts": "List, show and check the prompts that --prompt takes.",
+    "config": "Show what every option is without a flag, and where that comes from.",
     "train": "Make a checkpoint from text of your own.",
     "bench": "Measure the speed of prefill and decoding.",
 }

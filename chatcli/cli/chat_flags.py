@@ -29,6 +29,7 @@ __all__ = [
     "ScreenFlags",
     "Wanted",
     "check_flags",
+    "complete_sessions",
     "editing_mode",
     "screen_options",
     "typed_options",
@@ -43,7 +44,7 @@ _THINKING = ("show", "fold")
 _EDITING = ("emacs", "vi")
 
 
-def _complete_sessions(incomplete: str) -> list[str]:
+def complete_sessions(incomplete: str) -> list[str]:
     """Ids and names of what is kept."""
     from chatcli.chat.store import Store
     from chatcli.errors import ChatcliError
@@ -74,7 +75,7 @@ class ConversationFlags:
         Option(
             metavar="ID",
             help="Go on with this one: its id, the beginning of it, or its name.",
-            autocompletion=_complete_sessions,
+            autocompletion=complete_sessions,
             rich_help_panel=_TALK,
         ),
     ] = None

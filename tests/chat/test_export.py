@@ -14,7 +14,7 @@ import pytest
 
 from chatcli.chat.export import FORMATS, format_of, html, markdown, messages, write_export
 from chatcli.chat.importing import read_import
-from chatcli.chat.types import Turn
+from chatcli.chat.types import Settings, Turn
 from chatcli.errors import OutputError, UsageError
 from chatcli.train.corpus import Reading, read_conversations
 from tests.chat.kept import kept_session, kept_turns
@@ -72,7 +72,7 @@ def test_messages_come_back_as_they_were(tmp_path: Path) -> None:
     turns = kept_turns((HOSTILE, HOSTILE[::-1]), ("  spaces \n", "\n<|im_end|>"), system=HOSTILE)
     path = tmp_path / "talk.jsonl"
     write_export(path, messages(kept_session(turns), turns))
-    (found,) = read_import(path, model="builtin", now=1.0)
+    (found,) = read_import(path, model="builtin", settings=Settings(), now=1.0)
     assert [(turn.user, turn.reply, turn.preamble) for turn in found.turns] == [
         (turn.user, turn.reply, turn.preamble) for turn in turns
     ]
@@ -92,8 +92,8 @@ def test_markdown_numbers_turns_and_says_how_each_reply_was_made() -> None:
     assert text.startswith("# 高山\n\nsession 5e55104f00d1cafe · ")
     parts = text.split("\n\n")
     assert parts[2:7] == ["## 1", "**system**", "> 简短", "**user**", "> 世界上最高的山？"]
-    assert parts[7:9] == [r"**chatcli\-16m**", "珠穆朗玛峰。"]
-    assert "temperature 0\\.8, top\\_k 40, seed 2 · 3 tokens · eos*" in parts[-1]
+    assert parts[7:9] == ["**chatcli-16m**", "珠穆朗玛峰。"]
+    assert "temperature 0.8, top\\_k 40, seed 2 · 3 tokens · eos*" in parts[-1]
     assert text.count("**system**") == 1 and "\n\nPlates\n\ncollide.\n\n" in text
 
 

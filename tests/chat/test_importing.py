@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from chatcli.chat.importing import Imported, read_import
+from chatcli.chat.types import Settings
 from chatcli.errors import StoreError
 
+SETTINGS = Settings(max_tokens=9)
 U, A, S = "user", "assistant", "system"
 
 
@@ -24,7 +26,7 @@ def rows(*pairs: tuple[Any, Any]) -> str:
 def read(tmp_path: Path, text: str | bytes) -> list[Imported]:
     path = tmp_path / "talk.jsonl"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_import(path, model="tiny", now=5.0)
+    return read_import(path, model="tiny", settings=SETTINGS, now=5.0)
 
 
 def test_every_line_becomes_a_session_of_its_own(tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_every_line_becomes_a_session_of_its_own(tmp_path: Path) -> None:
     assert first.session.model == "tiny" and first.session.created == 5.0
     (turn,) = first.turns
     assert (turn.user, turn.reply, turn.preamble[0].content) == ("你好", "好", "简短")
-    assert first.session.settings.preamble == turn.preamble
+    assert first.session.settings == Settings(max_tokens=9, preamble=turn.preamble)
     assert first.session.head == turn.id and turn.parent is None
     assert (turn.tail, turn.runs, turn.shared) == ((), (), 0) and turn.answered
     assert [one.parent for one in second.turns] == [None, second.turns[0].id]
@@ -108,4 +110,4 @@ def test_what_is_wrong_is_one_line_with_its_place(
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"none\.jsonl: No such file"):
-        read_import(tmp_path / "none.jsonl", model="tiny", now=0.0)
+        read_import(tmp_path / "none.jsonl", model="tiny", settings=SETTINGS, now=0.0)
