@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -28,7 +28,6 @@ __all__ = ["Why", "why", "why_figures", "why_table"]
 
 _WIDE = 80  # from here on, what the chain removed has a column of its own
 _LABEL = 14  # cells of a token at most
-_RIVALS = {True: 10, False: 7}  # cells of a token in another's row: where wide, where narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +64,22 @@ def why_table(
 ) -> list[str]:
     """The heading and a row for each token, in at most `columns` cells (None: all columns)."""
     wide = columns is None or columns >= _WIDE
-
-    def label(token: int) -> str:
-        return clip(token_label(tokenizer, token), _RIVALS[wide])
-
+    spell = _Wide(tokenizer) if wide else _Narrow(tokenizer)
     steps = [one.step for one in told]
     labels = [clip(_label(one, tokenizer), _LABEL) for one in told]
     numbers = [f"{step.index + 1:,}" for step in steps]
-    entropy, instead = ("entropy", _instead) if wide else ("bits", _instead_merged)
     table = [
         _figures("#", 0, numbers),
         Column("token", labels, gives=True),
-        _figures("drawn", 1, [percent(step.prob) for step in steps]),
-        _figures("model", 0, [percent(step.raw_prob) for step in steps]),
+        _figures(f"drawn{spell.unit}", 1, [spell.share(step.prob) for step in steps]),
+        _figures(f"model{spell.unit}", 0, [spell.share(step.raw_prob) for step in steps]),
         _figures("rank", 4, [f"{step.rank:,}" for step in steps]),
-        _figures(entropy, 5, [f"{step.entropy_bits:.2f}" for step in steps]),
-        Column("instead", [instead(one, label) for one in told], rank=2),
-        *([Column("removed", [_removed(one, label) for one in told], rank=6)] if wide else []),
-        *([_figures("u", 7, [_luck(step) for step in steps])] if wide else []),
+        _figures(spell.entropy, 5, [f"{step.entropy_bits:.2f}" for step in steps]),
+        Column(f"instead{spell.unit}", [spell.instead(one) for one in told], rank=2),
     ]
+    if wide:
+        table.append(Column("removed", [spell.removed(one) for one in told], rank=6))
+        table.append(_figures("u", 7, [_luck(step) for step in steps]))
     heading, *rows = table_lines(table, columns)
     at = max(map(len, ("#", *numbers))) + 2
     tinted = (
@@ -119,27 +115,47 @@ def _label(one: Why, tokenizer: Tokenizer) -> str:
     return f"{label} → {visible(one.spelt, keep_newlines=False)}" if one.spelt else label
 
 
-def _instead(one: Why, label: Callable[[int], str]) -> str:
-    """The rival after the chain; where there is no luck, what the model has next best."""
-    if one.rival is not None:
-        return f"{label(one.rival[0])} {percent(one.rival[1])}"
-    others = [each for each in one.step.draw.candidates if each.token != one.step.token]
-    if one.step.draw.u is None and others:
-        return f"{label(others[0].token)} {percent(others[0].raw_prob)}"
-    return "–"
+class _Wide:
+    """How things are spelt where there is room."""
+
+    unit, entropy, cells = "", "entropy", 10
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def share(self, prob: float) -> str:
+        return percent(prob)
+
+    def instead(self, one: Why) -> str:
+        """The rival after the chain; where there is no luck, what the model has next best."""
+        if one.rival is not None:
+            return self._pair(*one.rival)
+        others = [each for each in one.step.draw.candidates if each.token != one.step.token]
+        if one.step.draw.u is None and others:
+            return self._pair(others[0].token, others[0].raw_prob)
+        return "–"
+
+    def removed(self, one: Why) -> str:
+        if one.removed is None:
+            return ""
+        return f"{self._pair(one.removed.token, one.removed.raw_prob)} {one.removed.removed_by}"
+
+    def _pair(self, token: int, prob: float) -> str:
+        return f"{clip(token_label(self._tokenizer, token), self.cells)} {self.share(prob)}"
 
 
-def _instead_merged(one: Why, label: Callable[[int], str]) -> str:
-    """The same; where the chain left no rival, the likeliest it removed, in parentheses."""
-    if one.rival is None and one.removed is not None:
-        return f"({label(one.removed.token)} {percent(one.removed.raw_prob)})"
-    return _instead(one, label)
+class _Narrow(_Wide):
+    """The same in fewer cells: what was removed stands in for a rival, in parentheses."""
 
+    unit, entropy, cells = "%", "bits", 7
 
-def _removed(one: Why, label: Callable[[int], str]) -> str:
-    if one.removed is None:
-        return ""
-    return f"{label(one.removed.token)} {percent(one.removed.raw_prob)} {one.removed.removed_by}"
+    def share(self, prob: float) -> str:
+        return percent(prob).removesuffix(" %")
+
+    def instead(self, one: Why) -> str:
+        if one.rival is None and one.removed is not None:
+            return f"({self._pair(one.removed.token, one.removed.raw_prob)})"
+        return super().instead(one)
 
 
 def _luck(step: Step) -> str:

@@ -65,10 +65,10 @@ def shown(reasons: Sequence[Why], columns: int | None, colours: Any = None) -> l
 
 def test_narrow_screens_have_all_but_luck() -> None:
     assert shown(told([0, 1, 2]), 60) == [
-        "#  token       drawn   model  rank  bits  instead",
-        "1  峰         55.6 %  50.0 %     1  1.74  ⟨E5 B3⟩ 27.8 %",
-        "2  ⟨E5 B3⟩    27.8 %  25.0 %     2  1.74  峰 55.6 %",
-        "3  ⟨B0⟩ → 峰  16.7 %  15.0 %     3  1.74  峰 55.6 %",
+        "#  token      drawn%  model%  rank  bits  instead%",
+        "1  峰           55.6    50.0     1  1.74  ⟨E5 B3⟩ 27.8",
+        "2  ⟨E5 B3⟩      27.8    25.0     2  1.74  峰 55.6",
+        "3  ⟨B0⟩ → 峰    16.7    15.0     3  1.74  峰 55.6",
     ]
 
 
@@ -82,7 +82,7 @@ def test_wide_screens_have_what_was_removed_and_the_luck() -> None:
 
 
 def test_a_token_without_rivals_says_what_the_chain_removed() -> None:
-    assert shown(told([0], top_k=1), 60)[1].endswith("(⟨E5 B3⟩ 25.0 %)")
+    assert shown(told([0], top_k=1), 60)[1].endswith("(⟨E5 B3⟩ 25.0)")
     assert "–" in shown(told([0], top_k=1), 120)[1]
 
 
@@ -95,7 +95,7 @@ def test_a_token_the_chain_would_not_have_drawn_has_no_chance() -> None:
     (reason,) = told([3])
     assert reason.step.prob == 0 and reason.rival is not None
     assert reason.rival[0] == 0 and reason.rival[1] == pytest.approx(5 / 9)
-    assert "␛[2J   0.0 %  10.0 %" in shown([reason], 60)[1]
+    assert "␛[2J      0.0    10.0" in shown([reason], 60)[1]
 
 
 def test_a_rival_may_rank_below_what_the_model_has_on_top() -> None:
@@ -103,6 +103,11 @@ def test_a_rival_may_rank_below_what_the_model_has_on_top() -> None:
     assert reason.rival is not None and reason.rival[0] == 3
     assert reason.removed is not None
     assert (reason.removed.token, reason.removed.removed_by) == (0, "logit_bias")
+
+
+def test_sixty_columns_hold_a_long_reply_with_all_that_was_asked_for() -> None:
+    titles = shown(told([0, 1, 2, 3] * 250, top_k=1), 60)[0]
+    assert titles.split() == ["#", "token", "drawn%", "model%", "rank", "bits", "instead%"]
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, None])
