@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import signal
 from collections.abc import Sequence
 
@@ -11,55 +11,10 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from chatcli.chat.conversation import Conversation
-from chatcli.sampling.types import SamplingConfig
-from chatcli.text.types import Message
-from chatcli.ui.environment import Environment
-from chatcli.ui.frames import DisplayOptions
-from chatcli.ui.repl import ReplyOptions, run_repl
-from tests.fakes import ScriptedModel
-
-GREEDY = SamplingConfig(temperature=0)
-OPTIONS = ReplyOptions(DisplayOptions(live=False), max_tokens=40)
-
-
-class Talk:
-    """A conversation with a scripted model; `out` and `err` are what was written."""
-
-    def __init__(self, *replies: str, terminal: bool = False, context_length: int = 2048) -> None:
-        self.model = ScriptedModel(list(replies), context_length=context_length)
-        self.conversation = Conversation(self.model, GREEDY)
-        self._out, self._err = io.StringIO(), io.StringIO()
-        self.terminal = terminal
-
-    def env(self, stdin: bytes = b"") -> Environment:
-        return Environment(
-            stdin=io.TextIOWrapper(io.BytesIO(stdin), "utf-8"),
-            stdout=self._out,
-            stderr=self._err,
-            stdin_is_terminal=self.terminal,
-            stdout_is_terminal=self.terminal,
-        )
-
-    def play(self, script: str, options: ReplyOptions = OPTIONS) -> bool:
-        """Feed a script to stdin."""
-        return run_repl(self.env(script.encode()), self.conversation, options)
-
-    def say(self, *lines: str) -> bool:
-        """Hand over lines one by one."""
-        return run_repl(self.env(), self.conversation, OPTIONS, iter(lines))
-
-    @property
-    def out(self) -> str:
-        return self._out.getvalue()
-
-    @property
-    def err(self) -> str:
-        return self._err.getvalue()
-
-
-def contents(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in messages]
+from chatcli.engine.types import Finish
+from chatcli.ui.repl import run_repl
+from tests.fakes import EOS
+from tests.ui.talking import Talk, contents, prompt
 
 
 def test_a_script_prints_replies_only_a_line_a_turn() -> None:
@@ -71,14 +26,10 @@ def test_a_script_prints_replies_only_a_line_a_turn() -> None:
 def test_the_context_is_kept_and_only_new_tokens_are_fed() -> None:
     talk = Talk("one", "two")
     talk.play("first\nsecond\n")
-    assert contents(talk.conversation.messages) == [
-        ("user", "first"),
-        ("assistant", "one"),
-        ("user", "second"),
-        ("assistant", "two"),
-    ]
-    fed = [token for ids in talk.model.fed for token in ids]
-    assert bytes(token for token in fed if token < 256).count(b"first") == 1
+    first = prompt(talk, "first")
+    assert talk.said == [("first", "one"), ("second", "two")]
+    assert talk.is_whole() and talk.ids[: len(first) + 3] == [*first, *b"one"]
+    assert talk.fed == len(talk.cache)  # no id was fed twice
     assert "reused" in talk.err
 
 
@@ -86,31 +37,18 @@ def test_empty_lines_are_no_turns() -> None:
     talk = Talk("one")
     talk.play("\n  \nfirst\n\n")
     assert talk.out == "one\n"
-
-
-def test_reset_forgets_the_conversation() -> None:
-    talk = Talk("one")
-    talk.play("first\n/reset\nagain\n")
-    assert contents(talk.conversation.messages)[0] == ("user", "again")
-    assert len(talk.conversation.messages) == 2
+    assert len(talk.rows) == 1
 
 
 def test_exit_leaves_at_once() -> None:
     talk = Talk("one")
     assert talk.play("/exit\nfirst\n")
-    assert talk.out == ""
-
-
-def test_help_lists_every_command_on_stderr() -> None:
-    talk = Talk("one")
-    talk.play("/help\n")
-    assert talk.out == ""
-    assert all(f"/{name}  " in talk.err for name in ("help", "reset", "exit"))
+    assert talk.out == "" and not talk.scripted.fed
 
 
 @pytest.mark.parametrize(
     ("line", "hint"),
-    [("/rest", "did you mean /reset?"), ("/Exit", "/exit?"), ("/qqqq", "/help lists them")],
+    [("/rety", "did you mean /retry?"), ("/Exit", "/exit?"), ("/qqqq", "/help lists them")],
 )
 def test_an_unknown_command_suggests_the_nearest(line: str, hint: str) -> None:
     talk = Talk("one")
@@ -119,30 +57,63 @@ def test_an_unknown_command_suggests_the_nearest(line: str, hint: str) -> None:
     assert talk.out == ""
 
 
-def test_a_path_is_a_message() -> None:
-    talk = Talk("a folder")
-    assert talk.play("/usr/bin is what?\n")
-    assert talk.out == "a folder\n"
+def test_a_wide_slash_is_a_slash() -> None:
+    talk = Talk("one")
+    assert talk.play("／system 你是助手\n你好\n")
+    assert contents(talk)[0] == ("system", "你是助手")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/usr/bin is what?", "/usr/bin is what?"),
+        ("//set is what?", "/set is what?"),
+        ("//", "//"),
+        ("// a remark", "// a remark"),
+        ("///set", "//set"),
+        (" spaces stay ", " spaces stay "),
+    ],
+)
+def test_what_is_no_command_is_a_message(line: str, message: str) -> None:
+    talk = Talk("one")
+    assert talk.say(line)
+    assert talk.said == [(message, "one")]
 
 
 def test_control_characters_in_an_unknown_command_are_inert() -> None:
     talk = Talk("one")
-    talk.play("/x \x1b]0;t\x07\n")
+    talk.play("/x \x1b]0;t\x07\n/set temperature \x1b]0;t\x07\n")
     assert "\x1b" not in talk.err
 
 
 def test_a_failed_turn_is_told_and_the_conversation_goes_on() -> None:
     talk = Talk("one", context_length=40)
     assert not talk.play(f"{'long ' * 20}\nfirst\n")
-    assert len(talk.err.splitlines()[0]) > 0 and talk.err.startswith("chatcli: ")
+    assert talk.err.startswith("chatcli: the message is ")
     assert talk.out == "one\n"
+    assert talk.said == [("first", "one")]
+
+
+def test_a_failed_command_makes_a_script_fail() -> None:
+    talk = Talk("one")
+    assert not talk.play("first\n/set temperature hot\n")
+
+
+def test_a_refused_message_is_given_back_into_the_line() -> None:
+    talk = Talk("one", context_length=40)
+    talk.say("long " * 20)
+    assert talk.repl.first == "long " * 20
+    talk.repl.first = ""
+    talk.say("//set " + "long " * 20)
+    assert talk.repl.first == '"""/set ' + "long " * 20 + '"""'
 
 
 def test_stdin_that_is_not_utf8_is_an_error_that_says_where() -> None:
     talk = Talk("one")
     with pytest.raises(ValueError, match="byte 0xFF at offset 7"):
-        run_repl(talk.env(b"first\n\n\xff\n"), talk.conversation, OPTIONS)
+        talk.play(b"first\n\n\xff\n")
     assert talk.out == "one\n"
+    assert talk.said == [("first", "one")]
 
 
 def interrupted_after_three(tokens: Sequence[int]) -> list[float]:
@@ -152,31 +123,56 @@ def interrupted_after_three(tokens: Sequence[int]) -> list[float]:
     return [0.0] * 97 + [99.0]
 
 
-def test_an_interrupted_reply_stays_in_the_context() -> None:
-    talk = Talk("", terminal=True)
-    talk.model.script = interrupted_after_three
+def test_an_interrupted_reply_stays_in_the_context_and_can_go_on() -> None:
+    talk = Talk(terminal=True)
+    talk.scripted.script = interrupted_after_three
     assert talk.say("first", "second")
-    assert contents(talk.conversation.messages) == [
-        ("user", "first"),
-        ("assistant", "aaa"),
-        ("user", "second"),
-        ("assistant", "aaa"),
-    ]
+    assert talk.said == [("first", "aaa"), ("second", "aaa")]
+    finishes: list[Finish | None] = [turn.finish for turn in talk.rows]
+    assert finishes == ["interrupted", "interrupted"]
+    assert "— interrupted; /continue goes on —" in talk.out
+
+
+def test_a_message_interrupted_before_a_token_is_kept_and_can_be_asked_again() -> None:
+    talk = Talk(terminal=True)
+
+    def at_once(tokens: Sequence[int]) -> list[float]:
+        signal.raise_signal(signal.SIGINT)
+        return [0.0] * 97 + [99.0]
+
+    talk.scripted.script = at_once
+    talk.say("first")
+    assert talk.said == [("first", "")] and talk.kept.head is None
+    assert "/retry asks it again" in talk.err
+    talk.scripted.script = "ok"
+    talk.say("/retry")
+    assert talk.said[-1] == ("first", "ok")
+    assert contents(talk) == [("user", "first"), ("assistant", "ok")]
+    assert talk.is_whole()
 
 
 def test_an_interrupted_script_ends() -> None:
-    talk = Talk("")
-    talk.model.script = interrupted_after_three
+    talk = Talk()
+    talk.scripted.script = interrupted_after_three
     with pytest.raises(KeyboardInterrupt):
         talk.play("first\nsecond\n")
     assert talk.out == "aaa\n"
+    assert talk.said == [("first", "aaa")]
 
 
-def test_a_prefill_starts_every_reply() -> None:
-    talk = Talk("Sure: yes")
-    options = ReplyOptions(DisplayOptions(live=False), prefill="Sure: ")
-    talk.play("first\n", options)
-    assert talk.out == "Sure: yes\n"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_a_reply_keeps_it_and_ends_the_chat(number: signal.Signals) -> None:
+    talk = Talk(terminal=True)
+
+    def killed(tokens: Sequence[int]) -> list[float]:
+        if list(tokens[-3:]) == [97] * 3:
+            os.kill(os.getpid(), number)
+        return [0.0] * 97 + [99.0]
+
+    talk.scripted.script = killed
+    assert talk.say("first", "second")
+    assert talk.said == [("first", "aaa")]
+    assert f"chatcli chat --session {talk.kept.id}" in talk.err
 
 
 @pytest.mark.parametrize(
@@ -185,14 +181,40 @@ def test_a_prefill_starts_every_reply() -> None:
         ("first\r\x04", ["first"]),
         ("你好\r/exit\r", ["你好"]),
         ("gone\x03first\r\x04", ["first"]),
+        ('"""\r/set\rsecond"""\r\x04', ["/set\nsecond"]),
         ("\x04", []),
     ],
-    ids=["Ctrl-D leaves", "exit leaves", "Ctrl-C clears the line", "nothing said"],
+    ids=["Ctrl-D leaves", "exit leaves", "Ctrl-C clears", "between quotes", "nothing said"],
 )
 def test_keys_on_a_terminal(keys: str, said: list[str]) -> None:
     talk = Talk("one", terminal=True)
     with create_pipe_input() as pipe, create_app_session(pipe, DummyOutput()):
         pipe.send_text(keys)
-        assert run_repl(talk.env(), talk.conversation, OPTIONS)
-    users = [one.content for one in talk.conversation.messages if one.role == "user"]
-    assert users == said
+        assert run_repl(talk.repl)
+    assert [turn.user for turn in talk.conversation.path] == said
+    assert ("to go on: chatcli chat --session " in talk.err) is bool(said)
+
+
+def test_remarks_from_below_wait_for_the_end_of_the_reply() -> None:
+    talk = Talk(terminal=True)
+
+    def remarking(tokens: Sequence[int]) -> list[float]:
+        talk.conversation.notice("something happened")
+        assert "happened" not in talk.err
+        return [0.0] * EOS + [99.0]
+
+    talk.scripted.script = remarking
+    assert talk.say("first")
+    assert talk.err.count("something happened") == 1
+
+
+def test_the_past_is_shown_on_a_terminal_alone() -> None:
+    talk = Talk("one", "two", terminal=True)
+    talk.say("first", "second")
+    before = len(talk.out)
+    talk.repl.show_past()
+    assert talk.out[before:].splitlines() == ["1 > first", "one", "", "2 > second", "two"]
+    piped = Talk("one")
+    piped.play("first\n")
+    piped.repl.show_past()
+    assert piped.out == "one\n"

@@ -11,11 +11,14 @@ from chatcli.text.visible import visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.commands.registry import Command, Word, no_argument
 from chatcli.ui.figures import count
+from chatcli.ui.panel import clip
 
 if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
 
 __all__ = ["COMMANDS"]
+
+_MESSAGE = 24  # cells of a message, so that its reply is seen too
 
 
 def _branch(repl: Repl, argument: str) -> bool:
@@ -33,19 +36,18 @@ def _branches(repl: Repl, argument: str) -> bool:
         Column("", ["•" if view.current else "" for view in views]),
         Column("branch", [visible(view.name) for view in views]),
         Column("turns", [f"{view.turns:,}" for view in views], right=True),
-        Column("last message", [_message(repl, view) for view in views], gives=True),
-        Column("reply", [_reply(repl, view) for view in views], rank=1),
+        Column("last turn", [_last(repl, view) for view in views], gives=True),
     )
     repl.say("\n".join(table_lines(columns, repl.env.columns())))
     return True
 
 
-def _message(repl: Repl, view: BranchView) -> str:
-    return "" if view.head is None else _line(repl.talk.tree[view.head].user)
-
-
-def _reply(repl: Repl, view: BranchView) -> str:
-    return "" if view.head is None else _line(repl.talk.tree[view.head].reply)[:30]
+def _last(repl: Repl, view: BranchView) -> str:
+    """Message and reply that a branch ends with; replies are what ends differ in."""
+    if view.head is None:
+        return ""
+    turn = repl.talk.tree[view.head]
+    return f"{clip(_line(turn.user), _MESSAGE)} → {_line(turn.reply)}"
 
 
 def _line(text: str) -> str:
@@ -68,7 +70,7 @@ def _length(repl: Repl) -> str:
 def _names(repl: Repl, typed: str) -> Iterator[str]:
     for view in repl.talk.branches():
         if not view.current:
-            yield Word(view.name, _message(repl, view))
+            yield Word(view.name, _last(repl, view))
 
 
 COMMANDS = (

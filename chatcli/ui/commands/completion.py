@@ -25,7 +25,8 @@ def completions(repl: Repl, commands: Sequence[Command], line: str) -> Iterator[
     if not space:
         for command in commands:
             if command.name.startswith(name[1:]):
-                yield Completion(f"/{command.name}", 0, command.help)
+                more = " " if command.usage else ""
+                yield Completion(f"/{command.name}{more}", 0, command.help)
         return
     typed = rest.lstrip(" ")
     for command in commands:

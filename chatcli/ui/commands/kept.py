@@ -16,7 +16,7 @@ from chatcli.model.resolve import BUILTIN, lasting
 from chatcli.text.visible import visible
 from chatcli.ui.commands.completion import path_words
 from chatcli.ui.commands.registry import Command, Word, no_argument
-from chatcli.ui.commands.words import split_words
+from chatcli.ui.commands.words import plain_text
 from chatcli.ui.figures import count
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
 
 __all__ = ["COMMANDS"]
+
+_FORCE = "--force"
 
 
 def _new(repl: Repl, argument: str) -> bool:
@@ -106,15 +108,14 @@ def _check_free(repl: Repl, name: str) -> None:
 
 
 def _export(repl: Repl, argument: str) -> bool:
-    words = split_words(argument)
-    files = [word for word in words if word != "--force"]
-    if len(files) != 1:
-        raise UsageError("/export needs one file, ending in .md, .jsonl or .html")
-    path, turns = Path(files[0]).expanduser(), repl.talk.path
+    name = argument.removeprefix(_FORCE).removesuffix(_FORCE).strip()
+    if not name:
+        raise UsageError("/export needs a file, ending in .md, .jsonl or .html")
+    path, turns = Path(plain_text(name)).expanduser(), repl.talk.path
     if not turns:
         raise UsageError("there is no turn to export yet; write a message first")
     text = FORMATS[format_of(path)](repl.talk.session, turns)
-    write_export(path, text, force="--force" in words)
+    write_export(path, text, force=name != argument)
     repl.say(f"{count(len(turns), 'turn')} written to {path}")
     return True
 

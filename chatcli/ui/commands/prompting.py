@@ -65,11 +65,11 @@ def _prompts(repl: Repl) -> list[str]:
 
 
 def _prompt_row(name: str) -> tuple[str, str, str]:
-    """Name, variables and description; what is wrong with a file that can't be used."""
+    """Name, variables and description."""
     try:
         found = find_prompt(name)
-    except PromptFileError as error:
-        return name, "", visible(str(error), keep_newlines=False)
+    except PromptFileError:
+        return name, "", f"(/prompt {name} says what is wrong with it)"
     variables = " ".join(one.name for one in found.variables)
     return name, variables, visible(found.description, keep_newlines=False)
 

@@ -1,0 +1,84 @@
+"""/help, /probs, /clear and /exit, which touch neither the model nor the store."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from rich.cells import cell_len
+
+from chatcli.ui.commands.all import COMMANDS
+from chatcli.ui.commands.registry import GROUPS
+from tests.ui.talking import Talk
+
+
+def test_names_are_unique_and_groups_are_known() -> None:
+    names = [name for command in COMMANDS for name in (command.name, *command.aliases)]
+    assert len(set(names)) == len(names)
+    assert {command.group for command in COMMANDS} == set(GROUPS)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_help_lists_every_command_under_its_group(columns: int) -> None:
+    talk = Talk()
+    talk.repl.env = dataclasses.replace(talk.env(), size=lambda: (columns, 24))
+    talk.say("/help")
+    lines = talk.err.splitlines()
+    assert talk.out == "" and max(map(cell_len, lines)) < columns
+    assert [line for line in lines if line in GROUPS] == list(GROUPS)
+    assert all(any(line.startswith(f"  /{one.name}") for line in lines) for one in COMMANDS)
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_help_says_more_of_each_command(name: str) -> None:
+    talk = Talk()
+    assert talk.say(f"/help {name}")
+    assert talk.err.startswith(f"/{name}")
+    assert max(map(cell_len, talk.err.splitlines())) < 80
+
+
+def test_help_of_no_command_suggests_one() -> None:
+    talk = Talk()
+    assert not talk.say("/help /rety")
+    assert "did you mean /retry?" in talk.err
+
+
+@pytest.mark.parametrize("alias", ["?", "quit", "bye", "regen", "reset"])
+def test_names_that_people_bring_along_work(alias: str) -> None:
+    talk = Talk("one")
+    assert talk.say("hi", f"/{alias}")
+
+
+def test_probs_changes_the_display_alone() -> None:
+    talk = Talk("one")
+    talk.say("hi", "/probs off")
+    assert not talk.repl.display.probs
+    talk.say("/probs 3")
+    assert talk.repl.display.probs and talk.repl.display.top == 3
+    talk.say("/probs off", "/probs on")
+    assert talk.repl.display.probs and talk.repl.display.top == 3
+    assert talk.fed == len(talk.cache) and len(talk.rows) == 1
+
+
+@pytest.mark.parametrize("argument", ["maybe", "-1", "1.5", "²"])
+def test_probs_of_something_else_is_an_error(argument: str) -> None:
+    talk = Talk()
+    assert not talk.say(f"/probs {argument}")
+
+
+def test_the_display_does_not_change_what_is_said() -> None:
+    shown, calm = Talk("one", terminal=True), Talk("one", terminal=True)
+    shown.say("/probs 5", "hi")
+    calm.say("/probs off", "hi")
+    assert shown.ids == calm.ids
+
+
+def test_clear_clears_the_screen_and_nothing_else() -> None:
+    talk = Talk("one")
+    talk.say("hi")
+    talk.say("/clear")
+    assert "\x1b" not in talk.out  # no terminal, nothing to clear
+    talk.repl.env = dataclasses.replace(talk.env(), cursor=True)
+    talk.say("/clear")
+    assert talk.out.endswith("\x1b[H\x1b[2J")
+    assert talk.is_whole() and len(talk.rows) == 1
