@@ -169,6 +169,8 @@ class _Binding:
         return before, after
 
     def _rendered(self, key: str, source: str, values: Mapping[str, object]) -> str:
+        if "{" not in source:
+            return source
         try:
             return self._template(key, source, values).render(values)
         except TemplateError as error:
@@ -178,7 +180,7 @@ class _Binding:
         from chatcli.text.template import TextTemplate  # jinja2 costs start-up time
 
         template = TextTemplate(source, key)
-        for name in sorted(template.names() - set(values)):
+        for name in sorted(template.names - set(values)):
             raise PromptFileError(
                 f"{self.prompt.path}: {key} uses {name!r}, which is no variable of it; "
                 f"{nearest(name, values)}"

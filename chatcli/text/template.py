@@ -58,29 +58,25 @@ class ChatTemplate:
 class TextTemplate:
     """One text of a prompt file; `title` is what errors call it.
 
-    Raises TemplateError where the source has an error. A name without a value is one too,
-    when it is rendered.
+    `names` are those that the source uses and doesn't give a value itself. Raises
+    TemplateError where the source has an error. A name without a value is one too, when it is
+    rendered.
     """
 
     def __init__(self, source: str, title: str) -> None:
         self._source = source
         self._title = title
-        self._environment = _text_environment()
+        environment = _text_environment()
         with limits(source), _errors_named(title):
-            self._template = self._environment.from_string(source)
-
-    def names(self) -> frozenset[str]:
-        """The names that the source uses and doesn't give a value itself."""
-        with limits(self._source), _errors_named(self._title):
-            used = meta.find_undeclared_variables(self._environment.parse(self._source))
-        return frozenset(used - set(self._environment.globals))
+            self._tree = environment.parse(source)
+            used = meta.find_undeclared_variables(self._tree)
+            self._template = environment.from_string(self._tree)
+        self.names = frozenset(used - environment.globals.keys())
 
     def treats(self, name: str) -> bool:
         """Whether the source does anything with `name` but write it as it is: `{{ name }}`."""
-        with limits(self._source), _errors_named(self._title):
-            tree = self._environment.parse(self._source)
-        written = [part for output in tree.find_all(nodes.Output) for part in output.nodes]
-        used = [node for node in tree.find_all(nodes.Name) if node.name == name]
+        written = [part for output in self._tree.find_all(nodes.Output) for part in output.nodes]
+        used = [node for node in self._tree.find_all(nodes.Name) if node.name == name]
         return any(all(node is not part for part in written) for node in used)
 
     def render(self, values: Mapping[str, object]) -> str:
