@@ -78,15 +78,15 @@ def show_reply(
     and as `Environment.write` does.
     """
     thoughts = Thoughts(model.tokenizer, frames.options.thinking, opened + said)
+
+    def told(finish: Finish | None, tokens: int) -> None:
+        _show_mark(env, finish, tokens, hint if tokens or said else "")
+
     with _showing(env, model, chain, frames, interrupt, thoughts) as (view, around):
-        try:
-            reply = _follow(view, around, chunks, prefix, goes_on=bool(said))
-        except KeyboardInterrupt:  # a second Ctrl-C; what is on the screen stays
-            _show_mark(env, "interrupted", 0, hint)
-            raise
+        reply = _follow(view, around, chunks, prefix, told, goes_on=bool(said))
     if frames.options.markdown and not said:
         view.render()
-    _show_mark(env, reply.finish, reply.usage.new_tokens, hint if reply.steps or said else "")
+    told(reply.finish, reply.usage.new_tokens)
     _show_afterwards(env, reply, model, chain, frames)
     return reply
 
@@ -114,20 +114,31 @@ def _showing(
 
 
 def _follow(
-    view: ReplyView, around: _Around, chunks: Iterable[Chunk], prefix: str, *, goes_on: bool
+    view: ReplyView,
+    around: _Around,
+    chunks: Iterable[Chunk],
+    prefix: str,
+    told: Callable[[Finish, int], None],
+    *,
+    goes_on: bool,
 ) -> Reply:
+    """Show what comes. A second Ctrl-C ends it at once; `told` then marks what is there."""
     texts: list[str] = []
     steps: list[Step] = []
     last = Chunk("")
-    with contextlib.ExitStack() as ends:
-        ends.callback(view.close)
-        if isinstance(chunks, Generator):  # first of all, what was said is kept
-            ends.callback(chunks.close)
-        view.begin(prefix, goes_on=goes_on)
-        for last in around(chunks):
-            texts.append(last.text)
-            steps += map(_without_probs, last.steps)
-            view.add(last)
+    try:
+        with contextlib.ExitStack() as ends:
+            ends.callback(view.close)
+            if isinstance(chunks, Generator):  # first of all, what was said is kept
+                ends.callback(chunks.close)
+            view.begin(prefix, goes_on=goes_on)
+            for last in around(chunks):
+                texts.append(last.text)
+                steps += map(_without_probs, last.steps)
+                view.add(last)
+    except KeyboardInterrupt:
+        told("interrupted", len(steps))
+        raise
     return Reply("".join(texts), tuple(steps), last.finish, last.usage)
 
 

@@ -125,3 +125,39 @@ def test_advance_wraps_at_four_columns(column: int, text: str, after: int) -> No
 
 def test_a_tab_stops_before_the_last_column() -> None:
     assert [advance(column, "\t", 20) for column in (0, 7, 8, 17)] == [8, 8, 16, 19]
+
+
+def test_the_text_gives_way_to_other_rows() -> None:
+    screen = Screen(8, rows=6)
+    screen.write("old\n")
+    live = live_text(screen)
+    live.add("世界上最高的山")
+    live.draw(PANEL)
+    live.close()
+    assert live.replace(["new", "rows"])
+    assert screen.lines() == ["old", "new", "rows"] and screen.cursor() == (3, 0)
+
+
+def test_rows_among_which_others_wrote_are_left_alone() -> None:
+    screen = Screen(20, rows=9)
+    live = live_text(screen)
+    live.add("ours")
+    live.leave()
+    screen.write("theirs\n")
+    live.add("ours again")
+    live.close()
+    assert not live.replace(["new"])
+    assert screen.lines() == ["ours", "theirs", "ours again"]
+
+
+@pytest.mark.parametrize(("aside", "shown"), [("12 tokens", "山 12 toke…"), ("5", "山 5")])
+def test_an_aside_stands_behind_the_text_until_the_next_redraw(aside: str, shown: str) -> None:
+    screen = Screen(12, rows=9)
+    live = live_text(screen)
+    live.add("山 ")
+    for panel in (PANEL, []):
+        live.draw(panel, aside)
+        assert screen.lines() == [shown, *panel]
+    live.add("峰")
+    live.draw([])
+    assert screen.lines() == ["山 峰"]

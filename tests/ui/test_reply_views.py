@@ -216,6 +216,10 @@ def test_a_cut_reply_is_marked(finish: Finish, hint: str, line: list[str], live:
     assert piped(options=options, finish=finish, hint=hint) == "".join(PIECES)
 
 
+def test_a_reply_stopped_before_its_first_token_has_nothing_to_go_on_from() -> None:
+    assert after([], finish="interrupted", hint="/continue goes on").lines() == ["— interrupted —"]
+
+
 def test_a_mark_is_no_wider_than_the_screen() -> None:
     shown = after(columns=20, finish="interrupted", hint="/continue goes on").lines()
     assert shown[1] == "— interrupted; /co…"
@@ -234,8 +238,13 @@ def test_a_second_ctrl_c_leaves_the_text_marked_and_the_chunks_closed(live: bool
 
     options = DisplayOptions(live=live, pace=1e6)
     with pytest.raises(KeyboardInterrupt):
-        show(screen_environment(screen), options=options, watch=interrupted)
-    assert screen.lines() == ["是珠穆朗", "— interrupted —"]
+        show(
+            screen_environment(screen),
+            options=options,
+            watch=interrupted,
+            hint="/continue goes on",
+        )
+    assert screen.lines() == ["是珠穆朗", "— interrupted; /continue goes on —"]
     assert closed and screen.cursor_visible and screen.autowrap
 
 

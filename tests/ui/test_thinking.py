@@ -8,8 +8,17 @@ import pytest
 
 from chatcli.errors import TemplateError
 from chatcli.text.types import Message
-from chatcli.ui.thinking import Part, ThinkingSplitter, opening_of, spelled_tokens, split_reply
+from chatcli.ui.thinking import (
+    Part,
+    Thinking,
+    ThinkingSplitter,
+    Thoughts,
+    opening_of,
+    spelled_tokens,
+    split_reply,
+)
 from tests.fakes import ASSISTANT, CONTROL, ByteTokenizer
+from tests.ui.replies import chunks
 
 REPLY = "<think>\n山？山。\n</think>\n\n珠穆朗玛峰。"
 
@@ -115,6 +124,22 @@ def test_control_tokens_open_and_close_though_the_text_leaves_them_out() -> None
     assert [*splitter.mark("[/THINK]")] == []
     assert [*splitter.feed("峰")] == [Part("峰", False)]
     assert [*splitter.mark("[THINK]"), *splitter.feed("x")] == [Part("x", False)]
+
+
+@pytest.mark.parametrize(
+    ("how", "shown"),
+    [("show", "山峰"), ("fold", "thinking… 3 tokens, 0.0 s\n峰")],
+)
+def test_a_reply_is_followed_by_its_tokens(
+    how: Thinking, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "chatcli.ui.thinking.spelled_tokens", lambda _: {0: "[THINK]", 2: "[/THINK]"}
+    )
+    thoughts = Thoughts(ByteTokenizer(), how)
+    found = [part for chunk in chunks(["", "山", "", "峰"]) for part in thoughts.add(chunk)]
+    assert "".join(part.text for part in found) == shown
+    assert [part.thinking for part in found][-1] is False and found[0].thinking
 
 
 def test_a_stored_reply_whose_part_the_template_opened_has_its_end_alone() -> None:
