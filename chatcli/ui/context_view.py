@@ -73,12 +73,13 @@ def _shares(use: ContextUse) -> list[tuple[str, str, str, int]]:
     """Of each share: its mark in the bar, its style, its name, its tokens."""
     visible = use.count - use.forgotten
     turns = turn_range(use.forgotten + 1, use.count) if visible else "no turns yet"
-    return [
+    shares = [
         ("▓", "token.system", "system prompt and examples", use.preamble),
         ("█", "token.reply", turns, use.turns),
         ("░", "token.message", "kept free for the next reply", use.reserve),
         ("·", "removed", "free", use.free),
     ]
+    return shares if use.preamble else shares[1:]
 
 
 def _bar(use: ContextUse, width: int, paint: Paint) -> str:

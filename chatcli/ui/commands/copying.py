@@ -39,8 +39,9 @@ def _copy(repl: Repl, argument: str) -> bool:
         raise UsageError("/copy needs a terminal that has a clipboard; /export FILE writes a file")
     through = multiplexer(os.environ)
     repl.env.write(clipboard_sequence(text, through))
-    needs = [f"{through} must let it through"] if through else []
-    repl.say_facts(f"sent {what} to the clipboard", count(len(text), "character"), *needs)
+    repl.say_facts(f"sent {what} to the clipboard", count(len(text), "character"))
+    if through == "tmux":
+        repl.say("tmux passes it on if its set-clipboard is on")
     return True
 
 
