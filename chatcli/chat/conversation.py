@@ -66,7 +66,7 @@ class Conversation:
             settings = Settings(config or SamplingConfig(), preamble=preamble)
         self.keeper, self.notice = keeper, notice
         self._take_up(session or new_session(reference, settings), Tree(turns), model, reference)
-        self._change(settings=settings)
+        self._change(settings=settings, model=reference)
         self._notice_differences()
 
     @property
