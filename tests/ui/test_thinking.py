@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
+from tokenizers import AddedToken
 
 from chatcli.errors import TemplateError
+from chatcli.text.tokenizer import load_tokenizer
 from chatcli.text.types import Message
 from chatcli.ui.thinking import (
     Part,
@@ -17,7 +20,7 @@ from chatcli.ui.thinking import (
     spelled_tokens,
     split_reply,
 )
-from tests.fakes import ASSISTANT, CONTROL, ByteTokenizer
+from tests.fakes import ASSISTANT, CONTROL, ByteTokenizer, tiny_tokenizer
 from tests.ui.replies import chunks
 
 REPLY = "<think>\n山？山。\n</think>\n\n珠穆朗玛峰。"
@@ -140,6 +143,22 @@ def test_a_reply_is_followed_by_its_tokens(
     found = [part for chunk in chunks(["", "山", "", "峰"]) for part in thoughts.add(chunk)]
     assert "".join(part.text for part in found) == shown
     assert [part.thinking for part in found][-1] is False and found[0].thinking
+
+
+@pytest.mark.parametrize(("special", "streamed"), [(False, "<think>"), (True, "")])
+def test_added_tokens_are_found_whether_or_not_the_stream_spells_them(
+    special: bool, streamed: str, tmp_path: Path
+) -> None:
+    backend = tiny_tokenizer()
+    backend.add_tokens([AddedToken(tag, special=special) for tag in ("<think>", "</think>")])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    opening = tokenizer.encode("<think>", special=True)
+    assert len(opening) == 1
+    assert tokenizer.detokenizer().add(opening[0]) == streamed
+    tags = spelled_tokens(tokenizer)
+    assert sorted(tags.values()) == (["</think>", "<think>"] if special else [])
+    assert tags.get(opening[0], "<think>") == "<think>"
 
 
 def test_a_stored_reply_whose_part_the_template_opened_has_its_end_alone() -> None:
