@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatcli.chat.conversation import Conversation
 from chatcli.chat.settings import around
-from chatcli.chat.types import Settings
+from chatcli.chat.types import Session, Settings
+from chatcli.chat.window import Window
 from chatcli.engine.types import Chunk
 from chatcli.errors import ChatcliError, ContextError, OutputError
 from chatcli.sampling.chain import SamplerChain
@@ -84,6 +85,7 @@ class Repl:
         self.reply: Reply | None = None
         self.first = ""  # what the next line begins with
         self._defaults = defaults
+        self._window: tuple[Session, Window] | None = None
 
     @property
     def defaults(self) -> Settings:
@@ -203,6 +205,13 @@ class Repl:
     def complete(self, line: str) -> Iterable[Completion]:
         """What Tab offers in `line`, the text up to the cursor."""
         return completions(self, COMMANDS, line)
+
+    def window(self) -> Window:
+        """How full the context is, worked out anew only when the conversation has changed."""
+        session = self.talk.session
+        if self._window is None or self._window[0] is not session:
+            self._window = session, self.talk.window()
+        return self._window[1]
 
     def toolbar(self, columns: int) -> list[tuple[str, str]]:
         """The line below the prompt."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from chatcli.text.visible import visible
-from chatcli.ui.figures import context_use
+from chatcli.ui.figures import context_use, count
 from chatcli.ui.folding import SEPARATOR
 from chatcli.ui.panel import clip
 
@@ -26,7 +26,7 @@ _WARNING = "class:warning"
 
 def toolbar(repl: Repl, columns: int) -> list[tuple[str, str]]:
     """(style, text) pairs that fill at most `columns` cells; asked at every key."""
-    window = repl.talk.window()
+    window = repl.window()
     warnings = [visible(each, keep_newlines=False) for each in _warnings(repl, window)]
     facts = [visible(each, keep_newlines=False) for each in _facts(repl, window)]
     while len(facts) > 1 and cell_len(SEPARATOR.join([*warnings, *facts])) > columns:
@@ -54,9 +54,7 @@ def _warnings(repl: Repl, window: Window) -> list[str]:
     if repl.keeper is not None and repl.keeper.problem is not None:
         warnings.append(f"not kept: {repl.keeper.problem}")
     if window.near:
-        out = window.next_out
-        turns = f"{out:,} turn{'' if out == 1 else 's'}"
-        warnings.append(
-            f"the oldest {turns} fall out next" if out else "the context is nearly full"
-        )
+        turns, verb = count(window.next_out, "turn"), "falls" if window.next_out == 1 else "fall"
+        falling = f"{turns} {verb} out next"
+        warnings.append(falling if window.next_out else "the context is nearly full")
     return warnings
