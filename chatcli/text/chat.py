@@ -27,7 +27,9 @@ ROLES = ("system", "user", "assistant")
 FALLBACK = "plain-chat"
 # Words that no template writes itself, whatever it does to spaces around them. The turn that
 # is probed is not the last: some templates leave the end of the last one open.
-QUESTION, ANSWER, FURTHER = "askmarkzq", "replymarkzq", "nextmarkzq"
+QUESTION = "askmarkzq"
+ANSWER = "replymarkzq"
+FURTHER = "nextmarkzq"
 PROBE = (Message("user", QUESTION), Message("assistant", ANSWER), Message("user", FURTHER))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -222,7 +221,8 @@ def test_the_stops_of_a_prompt_end_a_reply_and_a_flag_beats_them(own: Path, tiny
     base: list[str | Path] = ["-m", tiny, "x", "--greedy", "-n", "9"]
     whole = last(*base, "--prompt", "own")["text"]
     stop = whole[2:4]
-    own.write_text(OWN.replace('["q"]', json.dumps([stop], ensure_ascii=False)), encoding="utf-8")
+    spelt = "".join(f"\\u{ord(char):04x}" for char in stop)
+    own.write_text(OWN.replace('"q"', f'"{spelt}"'), encoding="utf-8")
     stopped = last(*base, "--prompt", "own")
     assert (stopped["finish"], stopped["text"]) == ("stop", whole.partition(stop)[0])
     assert last(*base, "--prompt", "own", "--stop", "neverwritten")["text"] == whole
