@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -294,3 +295,28 @@ def test_a_terminal_that_vanishes_closes_the_chunks_first(
     with pytest.raises(raised):
         show(screen_environment(Vanishing()), options=options, watch=watched)
     assert happened[:2] == ["write", "kept"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_real_terminal_that_hangs_up_ends_the_reply_once_it_is_kept(live: bool) -> None:
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are a Unix thing")
+    person, program = pty.openpty()
+    happened: list[str] = []
+
+    def watched(reply: Iterator[Chunk]) -> Iterator[Chunk]:
+        try:
+            for index, chunk in enumerate(reply):
+                if index == 2:
+                    os.close(person)
+                yield chunk
+                happened.append(chunk.text)
+        finally:
+            happened.append("kept")
+
+    with os.fdopen(program, "w", encoding="utf-8") as stream:
+        env = Environment(
+            io.StringIO(), stream, stream, stdout_is_terminal=True, cursor=True, keyboard=program
+        )
+        with pytest.raises(OutputError, match="can't write the output"):
+            show(env, options=DisplayOptions(live=live, pace=1e6), watch=watched)
+    assert happened == ["是", "珠穆", "kept"]
