@@ -81,7 +81,7 @@ class ConversationFlags:
     ] = None
     name: Annotated[
         str | None,
-        Option(metavar="NAME", help="Name this conversation.", rich_help_panel=_TALK),
+        Option("--name", metavar="NAME", help="Name this conversation.", rich_help_panel=_TALK),
     ] = None
     keep: Annotated[
         bool,

@@ -131,6 +131,7 @@ def _setting(command: str, key: str, option: Any, said: Said, entry: Any) -> Set
         return Setting(command, key, entry.value, written_as(entry.value), "config", _place(entry))
     shown = option.show_default if isinstance(option.show_default, str) else None
     default = "not set" if option.default in (None, ()) else written_as(option.default)
+    default = "required" if option.required else default
     return Setting(command, key, option.default, shown or default, "default")
 
 
@@ -158,6 +159,7 @@ def _show_said(
 ) -> None:
     """What the file and the environment say, and for which commands."""
     from chatcli.ui.config_table import show_settings
+    from chatcli.ui.folding import fold
 
     said = [*_from_environment(known), *_from_file(found, known)]
     if said:
@@ -165,7 +167,8 @@ def _show_said(
     elif not found.problems:
         env.say("neither the environment nor a config file says anything; every default holds")
     names = ", ".join(command[0] for command in known if len(command) == 1)
-    env.say(f"`chatcli config COMMAND` lists every option of {names}")
+    rest = f"`chatcli config COMMAND` lists every option of {names}"
+    env.say("\n".join(fold([rest], env.columns() if env.stdout_is_terminal else None)))
     file = config_path()
     env.say(f"to change a default, edit {file}" + ("" if file.exists() else f", {_EXAMPLE}"))
 

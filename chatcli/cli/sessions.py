@@ -91,7 +91,10 @@ def search(
     words: Annotated[list[str], Argument(metavar="WORDS...", help="All of them in one turn.")],
     json: Json = False,
 ) -> int:
-    """Find the turns in which all WORDS occur; one Chinese character is enough."""
+    """Find the turns in which all WORDS occur.
+
+    A word counts as a part of another one too, so a single Chinese character is enough.
+    """
     from chatcli.ui.sessions_table import show_hits
 
     env: Environment = ctx.obj
@@ -172,7 +175,10 @@ def export(
     branch: Branch = None,
     force: Annotated[bool, Option("--force", help="Write over a file that exists.")] = False,
 ) -> int:
-    """Write a conversation to a file: Markdown, messages as JSON Lines, or a page of HTML."""
+    """Write a conversation to a file.
+
+    Markdown and HTML are to be read, JSON Lines to be trained on or imported again.
+    """
     from chatcli.chat.export import FORMATS, format_of, write_export
     from chatcli.chat.records import branch_path
 
@@ -203,7 +209,9 @@ def import_(
         list[Path],
         Argument(metavar="FILE...", help='JSON Lines, or one object, with "messages".'),
     ],
-    name: Annotated[str | None, Option(metavar="NAME", help="Name the one conversation.")] = None,
+    name: Annotated[
+        str | None, Option("--name", metavar="NAME", help="Name the one conversation.")
+    ] = None,
     model: Annotated[
         str,
         Option(
@@ -214,9 +222,9 @@ def import_(
         ),
     ] = "builtin",
 ) -> int:
-    """Keep the conversations of FILEs, to be gone on with; all of them, or none.
+    """Keep the conversations of FILEs, all or none.
 
-    The new ids are written to stdout.
+    The new ids are written to stdout; `chatcli chat --session ID` goes on with one.
     """
     from chatcli.chat.importing import read_import
     from chatcli.chat.types import Settings
