@@ -303,3 +303,22 @@ def test_tab_offers_turns_newest_first_and_branches() -> None:
     }.items():
         offered = [each.text for each in talk.repl.complete(line)]
         assert [word.split()[-1] for word in offered] == words, line
+
+
+def test_a_reply_that_slid_through_the_context_is_told_of_whole() -> None:
+    model = ScriptedModel("a" * 60, context_length=96)
+    talk = Talk(model, max_tokens=80, preamble=(), overflow="slide").ask("one", "two")
+    turn = talk.conversation.path[-1]
+    assert turn.forgotten > 0 and turn.new_tokens == sum(run.tokens for run in turn.runs) > 40
+    rows = [line for line in talk.do("why") if re.match(r" *\d+  ", line)]
+    assert len(rows) == turn.new_tokens
+    replies = [line for line in talk.do("tokens") if line.startswith("reply")]
+    assert len(replies) == len(talk.conversation.path) - talk.conversation.window().forgotten
+
+
+def test_another_checkpoint_finds_what_was_said_in_its_own_tokens(real: LanguageModel) -> None:
+    talk = Talk(ScriptedModel(["最高的山"]), preamble=()).ask("the highest")
+    talk.conversation.use(real, "other")
+    lines = talk.do("tokens")
+    assert "0 in the cache" in "".join(lines[:2])
+    assert {"message 1", "reply 1"} <= {line[:9].strip() for line in lines}
