@@ -13,6 +13,7 @@ import typer
 
 from chatcli.cli.app import COMMANDS, app
 from chatcli.errors import UsageError
+from chatcli.text.prompts import check_prompt, find_prompt
 from chatcli.train.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,16 @@ def test_the_recipe_is_one_that_training_takes(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(blocks("README.md", "toml")[0], encoding="utf-8")
     assert [phase.kind for phase in load_recipe(path).phases] == ["pretrain", "sft"]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_prompt_is_one_that_can_be_used(name: str, tmp_path: Path) -> None:
+    (source,) = [body for body in blocks(name, "") if body.startswith("description")]
+    path = tmp_path / "mine.toml"
+    path.write_text(source, encoding="utf-8")
+    prompt = find_prompt(str(path))
+    check_prompt(prompt)
+    assert prompt.bind({"text": "T"}).preamble[0].content.endswith("\n\nT")
 
 
 def test_the_reader_of_commands_sees_pipes_and_refuses_unknown_options() -> None:
