@@ -3,8 +3,8 @@
 Between two writes the cursor rests at the end of the text. A redraw is one write: clear
 from the cursor to the end of the screen, add the new text, make room for the panel by
 index (which scrolls where it must and keeps the column), save the cursor, draw the panel
-without autowrap, restore the cursor. So no row above the cursor is ever touched, and the
-width that a terminal gives to a character can't put the text out of place.
+without autowrap, restore the cursor. So no row above the cursor is touched while text comes,
+and the width that a terminal gives to a character can't put the text out of place.
 
 One state can't be saved and restored everywhere: a cursor that waits behind a full row. So
 a character that would fill the row is drawn together with the panel, and becomes text only
@@ -20,7 +20,7 @@ from rich.cells import get_character_cell_size
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.panel import clip
-from chatcli.ui.rows import sure_rows
+from chatcli.ui.rows import TAB, sure_rows
 from chatcli.ui.theme import Paint
 
 __all__ = ["LiveText", "advance"]
@@ -31,7 +31,6 @@ _CLEAR_BELOW = "\x1b[J"
 _INDEX = "\x1bD"
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _AUTOWRAP_OFF, _AUTOWRAP_ON = "\x1b[?7l", "\x1b[?7h"
-_TAB = 8
 
 
 class LiveText:
@@ -137,7 +136,7 @@ def advance(column: int, text: str, columns: int) -> int:
         if character == "\n":
             column = 0
         elif character == "\t":
-            column = min(columns - 1, (column // _TAB + 1) * _TAB)
+            column = min(columns - 1, (column // TAB + 1) * TAB)
         else:
             cells = get_character_cell_size(character)
             column = cells if column + cells > columns else column + cells

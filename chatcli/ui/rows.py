@@ -12,9 +12,9 @@ from functools import cache
 
 from rich.cells import get_character_cell_size
 
-__all__ = ["sure_rows"]
+__all__ = ["TAB", "sure_rows"]
 
-_TAB = 8
+TAB = 8  # cells between two stops
 
 
 def sure_rows(text: str, columns: int) -> int | None:
@@ -30,7 +30,7 @@ def _rows(line: str, columns: int, reading: int) -> int:
     rows, column = 1, 0
     for character in line:
         if character == "\t":
-            column = min(columns - 1, (column // _TAB + 1) * _TAB)
+            column = min(columns - 1, (column // TAB + 1) * TAB)
             continue
         cells = _cells(character)[reading]
         if column + cells > columns:
