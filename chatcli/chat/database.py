@@ -11,7 +11,6 @@ import os
 import sqlite3
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -210,15 +209,8 @@ def _open(path: Path, way: str) -> sqlite3.Connection:
 def _keep_log(db: sqlite3.Connection) -> None:
     """Write ahead into a log, where the filesystem can; elsewhere SQLite keeps a journal.
 
-    Two programs that open a new file at once are in each other's way here, and SQLite doesn't
-    wait by itself. Either mode is safe, so what else is wrong is left to the first real write.
+    Either is safe, so what else is wrong is left to the first real write to say; where another
+    program is in the way just now, a later opening makes the change.
     """
-    until = time.monotonic() + BUSY_SECONDS
-    while time.monotonic() < until:
-        try:
-            db.execute("PRAGMA journal_mode = WAL").fetchone()
-            return
-        except sqlite3.OperationalError as error:
-            if primary_code(error) != sqlite3.SQLITE_BUSY:
-                return
-            time.sleep(0.02)
+    with suppress(sqlite3.OperationalError):
+        db.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -70,7 +70,7 @@ class Keeper:
         is held back, and `notice` told so.
         """
         with self._writing:
-            self._settle(replaced={turn.id for turn in turns})
+            self._settle()
             self._hold(session, turns)
             self._write()
         if self._held:
@@ -108,8 +108,8 @@ class Keeper:
         if os.getpid() == self._process:
             self.close()
 
-    def _settle(self, replaced: set[int] | frozenset[int] = frozenset()) -> None:
-        """Take over what was growing, unless it is one of the `replaced`."""
+    def _settle(self) -> None:
+        """Take over what was growing, as it is now."""
         try:
             session, snapshot = self._growing.pop()
         except IndexError:
@@ -119,8 +119,7 @@ class Keeper:
         except Exception as error:  # a bug; what else is to be kept is kept first
             self._bug = error
             return
-        if turn.id not in replaced:
-            self._hold(session, (turn,))
+        self._hold(session, (turn,))
 
     def _hold(self, session: Session, turns: tuple[Turn, ...]) -> None:
         held = self._held.setdefault(session.id, _Held(session))

@@ -173,6 +173,9 @@ def test_what_is_deleted_leaves_the_disk(store: Store) -> None:
     kept = replace(FULL_TURN, parent=None, user=secret, reply=secret)
     store.put(session_of("gone", head=kept.id, name=secret), (kept,))
     store.put(session_of("stays", head=1), chain_of(1))
+    store.close()
+    assert secret.encode() in store.path.read_bytes()
+    store = Store.open()
     store.delete("gone")
     written = b"".join(file.read_bytes() for file in data_folder().iterdir())
     assert secret.encode() not in written
@@ -181,6 +184,7 @@ def test_what_is_deleted_leaves_the_disk(store: Store) -> None:
     assert store.turns("stays") == tuple(chain_of(1))
     with pytest.raises(StoreError, match="no conversation 'gone'"):
         store.delete("gone")
+    store.close()
 
 
 def test_another_processs_branches_and_name_stay(store: Store) -> None:
