@@ -6,17 +6,16 @@ Reading the files is left to `tokenizer_files`, conversations to `chat`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from tokenizers import AddedToken, Encoding, Tokenizer
 
+from chatcli.text.backends import declare_tokens, inner_backend
 from chatcli.text.chat import ChatRenderer
 from chatcli.text.control import ControlTokens, is_control_shaped
 from chatcli.text.detokenizer import StreamDetokenizer
@@ -50,7 +49,7 @@ class CheckpointTokenizer:
         self._settings = settings
         self._extra_eos = {number for number in extra_eos if number >= 0}
         self._lock = Lock()  # whether control tokens count is a switch of the backend
-        _declare_tokens(backend, settings)
+        declare_tokens(backend, settings)
         self._added: dict[int, AddedToken] = backend.get_added_tokens_decoder()
         named = {*settings.named.values(), *settings.additional}
         self._special = {
@@ -239,15 +238,7 @@ class CheckpointTokenizer:
 
     @cached_property
     def _inner(self) -> Tokenizer:
-        """The backend for text that doesn't start the whole: no leading space is put there."""
-        words = self.backend.pre_tokenizer
-        if words is None or b'"first"' not in words.__getstate__():
-            return self.backend
-        settings = json.loads(self.backend.to_str())
-        settings["pre_tokenizer"] = _never_first(settings["pre_tokenizer"])
-        inner = Tokenizer.from_str(json.dumps(settings))
-        inner.add_special_tokens(self._control_tokens())
-        return inner
+        return inner_backend(self.backend, self._control_tokens())
 
     def _control_tokens(self) -> list[AddedToken]:
         template = self._settings.chat_template
@@ -282,17 +273,6 @@ class CheckpointTokenizer:
         )
 
 
-def _declare_tokens(backend: Tokenizer, settings: TokenizerSettings) -> None:
-    """Add the tokens that the settings declare, under their own ids only, never new ones."""
-    for number, token in settings.added:
-        known = backend.token_to_id(token.content)
-        if known == number or (known is None and number == backend.get_vocab_size()):
-            backend.add_special_tokens([token]) if token.special else backend.add_tokens([token])
-    named = dict.fromkeys((*settings.named.values(), *settings.additional))
-    known_names = [text for text in named if backend.token_to_id(text) is not None]
-    backend.add_special_tokens([AddedToken(text, normalized=False) for text in known_names])
-
-
 def _is_visible(char: str) -> bool:
     return not (char.isspace() or char == SPACE_MARK)
 
@@ -305,16 +285,6 @@ def _trailing_bytes(tokens: Iterable[bytes]) -> bytes:
         if len(tail) >= UTF8_LONGEST:
             break
     return tail
-
-
-def _never_first(settings: Any) -> Any:
-    """Pre-tokenizer settings with no leading space put anywhere."""
-    if isinstance(settings, dict):
-        return {
-            key: "never" if (key, value) == ("prepend_scheme", "first") else _never_first(value)
-            for key, value in settings.items()
-        }
-    return [_never_first(item) for item in settings] if isinstance(settings, list) else settings
 
 
 def _without_surrogates(text: str) -> str:
