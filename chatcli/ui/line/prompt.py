@@ -26,7 +26,6 @@ from chatcli.errors import ChatcliError
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.line.bindings import Farewell, key_bindings
-from chatcli.ui.line.blocks import is_open
 from chatcli.ui.line.completion import FromHistory, SlashWords, is_command
 from chatcli.ui.line.departure import Departure, lost_terminal
 from chatcli.ui.line.editor import edit_text
@@ -151,7 +150,7 @@ def _session(
     session: PromptSession[str] = PromptSession(
         _PROMPT,
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
-        multiline=Condition(lambda: is_open(session.default_buffer.text)),
+        multiline=True,  # a search shows the whole of what it finds; Enter is in `bindings`
         prompt_continuation=lambda width, line, wraps: _WRAPPED if wraps else _CONTINUED,
         completer=SlashWords(help.complete),
         # Room for the menu is kept only where one may come.
