@@ -65,7 +65,7 @@ def config(
 
     A flag beats the environment, the environment the config file, the file chatcli's own
     default. In the file a key is an option's long name. Keys at the top hold for every command
-    that samples (model, engine, device, dtype and context for bench and train eval too); a
+    that samples (model, engine, device, dtype and context for others that load a model, too); a
     table such as [chat] or [train.sft] is one command's. A sampling setting in it is as good as
     a flag: it beats what the model's generation_config.json says. [presets.NAME] is a preset
     for /preset.

@@ -19,6 +19,10 @@ from chatcli.folders import config_folder
 __all__ = ["Entry", "config_path", "read_entries"]
 
 
+# One of these is on the last line of a statement over several lines.
+_CLOSING = re.compile("\"\"\"|'''|[]}]")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A key, written with "_", and its value; or a table's heading, with `key` "" and no value.
@@ -95,6 +99,8 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     pending, start = "", 1
     for number, line in enumerate(text.split("\n"), 1):
         pending += line.lstrip() + "\n"
+        if start < number and not _CLOSING.search(line):
+            continue  # to try each line of a long text would take the square of its length
         try:
             statement = tomllib.loads(pending)
         except tomllib.TOMLDecodeError:

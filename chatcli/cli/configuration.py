@@ -5,7 +5,8 @@ A key is an option's long name. The narrowest table that has it wins:
     [train.sft]     one command
     [train]         every command of a group
     top level       commands that sample (chat, complete, probs): every option that they have;
-                    others that load a model (bench, train eval): which one, and how it is run
+                    others that load a model (bench, train eval): which one, and how it is run;
+                    model, wherever CHATCLI_MODEL counts
 
 The steps of `train` take nothing from the top level: there `context` and `seed` are those of
 a model to be made. Over all, an option is what the command line says, else the environment
@@ -65,8 +66,9 @@ class Defaults:
     So neither help nor completion meets what is wrong in it. Raises ConfigError.
     """
 
-    def __init__(self, path: Command, command: Any) -> None:
-        self.path, self.options = path, options_of(command)
+    def __init__(self, context: Any) -> None:
+        self.path, self.options = _path(context), options_of(context.command)
+        self._shared: dict[str, Any] = context.meta  # with the groups that the command is below
 
     def get(self, name: str) -> Any:
         """The value for a parameter, None where the file says nothing."""
@@ -76,18 +78,23 @@ class Defaults:
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """By the name of the parameter, what the file says of it."""
-        if self.path in ((), _ITSELF) or not config_path().exists():
+        if self.path in ((), _ITSELF) or not self.options or not config_path().exists():
             return {}
-        found = read_configuration()
-        if found.problems:
-            more = len(found.problems) - 1
-            rest = f" ({more} more; see `chatcli config`)" if more else ""
-            raise ConfigError(found.problems[0] + rest)
+        found = self._configuration()
         entries = {
             option.name: found.entry(self.path, self.options, key)
             for key, option in self.options.items()
         }
         return {name: entry for name, entry in entries.items() if entry is not None}
+
+    def _configuration(self) -> Configuration:
+        found = self._shared.get(__name__) or read_configuration()
+        if found.problems:
+            more = len(found.problems) - 1
+            rest = f" ({more} more; see `chatcli config`)" if more else ""
+            raise ConfigError(found.problems[0] + rest)
+        self._shared[__name__] = found
+        return found
 
     def nearness(self, name: str) -> int:
         """How near the command line the table of a parameter's entry is, as `Said` counts."""
@@ -169,6 +176,15 @@ def _key(option: Any) -> str:
     return str(long).removeprefix("--").replace("-", "_")
 
 
+def _path(context: Any) -> Command:
+    """The names of a command and of those it is below, without the program's."""
+    names: list[str] = []
+    while context.parent is not None:
+        names.append(context.info_name)
+        context = context.parent
+    return tuple(reversed(names))
+
+
 def _walk(command: Any, path: Command) -> Iterator[tuple[Command, Any]]:
     if path == _ITSELF:
         return
@@ -185,7 +201,8 @@ def _holds_for(table: Command, command: Command, options: Options, key: str) -> 
         return command[: len(table)] == table
     if "temperature" in options:
         return True
-    return key in _MODEL_KEYS and "engine" in options
+    loads = "engine" in options or (key == "model" and options[key].envvar is not None)
+    return key in _MODEL_KEYS and loads
 
 
 def _table_problem(table: Command, known: Mapping[Command, Options]) -> str | None:

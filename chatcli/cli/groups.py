@@ -30,7 +30,7 @@ class _Configured:
             return parse(ctx, args)
         from chatcli.cli.configuration import Defaults, settle
 
-        defaults = ctx.default_map = Defaults(_path(ctx), ctx.command)
+        defaults = ctx.default_map = Defaults(ctx)
         left = parse(ctx, args)
         settle(ctx, defaults)
         return left
@@ -65,15 +65,6 @@ def command_app() -> typer.Typer:
     return typer.Typer(
         cls=_Group, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
-
-
-def _path(ctx: Any) -> tuple[str, ...]:
-    """The names of a command and of those it is below, without the program's."""
-    names: list[str] = []
-    while ctx.parent is not None:
-        names.append(ctx.info_name)
-        ctx = ctx.parent
-    return tuple(reversed(names))
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:

@@ -268,7 +268,10 @@ def _agreed(env: Environment, lines: list[str]) -> bool:
         env.say(line)
     env.stderr.write(f"delete {'it' if len(lines) == 1 else f'all {len(lines):,}'}? [y/N] ")
     env.stderr.flush()
-    return env.stdin.readline().strip().lower() in ("y", "yes", "是")
+    answer = env.stdin.readline()
+    if not answer:  # Ctrl-D leaves the cursor where it was
+        env.say("")
+    return answer.strip().lower() in ("y", "yes", "是")
 
 
 def _store(*, create: bool = False) -> Store:

@@ -14,7 +14,7 @@ import pytest
 from chatcli.cli import main
 from chatcli.cli.configuration import presets
 from chatcli.errors import ConfigError
-from tests.cli.world import run
+from tests.cli.world import run, spawn
 from tests.ui.screen import Screen, screen_environment
 
 Write = Callable[[str | bytes], Path]
@@ -307,3 +307,30 @@ def test_a_prompt_file_beats_the_config_file_and_a_flag_beats_both(
     found = sampling(tiny, "--prompt", str(prompt))
     assert (found["temperature"], found["top_k"]) == (0.4, 3)
     assert sampling(tiny, "--prompt", str(prompt), "-t", "0.6")["temperature"] == 0.6
+
+
+def test_the_model_at_the_top_level_counts_wherever_the_variable_does(write: Write) -> None:
+    write('model = "tiny"\nseed = 3\n')
+    for command in (["bench", "suite"], ["sessions", "import"]):
+        assert settings(*command)["model"]["value"] == "tiny"
+    assert settings("train", "sft")["model"]["shown"] == "required"
+
+
+def test_lines_are_counted_over_long_texts(write: Write) -> None:
+    text = "\n".join(['system = """', *["  一行 = '''"] * 3000, '"""', "stop = [", '"]",', "]"])
+    write(f'{text}\n\n  [complete]  # here\n{text}\n"num" = 3\nnun.x = 1\n')
+    assert settings("chat")["system"]["where"] == "config.toml, line 1"
+    assert settings("chat")["stop"]["where"] == "config.toml, line 3003"
+    assert settings("complete")["num"]["where"] == "config.toml, [complete], line 6013"
+    assert "line 6014: there is no command for [complete.nun]" in run("config").err
+
+
+def test_ids_are_completed_in_the_shell_whatever_the_file_holds(write: Write) -> None:
+    write("[[broken")
+    done = spawn(
+        [],
+        _CHATCLI_COMPLETE="complete_bash",
+        COMP_WORDS="chatcli config mod",
+        COMP_CWORD="2",
+    )
+    assert done.stdout.decode().split() == ["models"]
