@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,22 @@ def test_a_template_that_refuses_the_conversation_says_why(tmp_path: Path) -> No
     tokenizer = chatml(tmp_path, "{{ raise_exception('System role not supported') }}")
     with pytest.raises(TemplateError, match="System role not supported"):
         tokenizer.encode_chat([Message("system", "x")])
+
+
+def test_a_date_that_the_template_writes_is_the_one_it_is_given(tmp_path: Path) -> None:
+    dated = "Today: {{ strftime_now('%d %b %Y') }}\n" + CHATML
+    tokenizer = chatml(tmp_path, dated)
+    day = datetime(2024, 7, 26, 23, 59)
+    ids = tokenizer.encode_chat(TALK, date=day)
+    assert tokenizer.decode(ids).startswith("Today: 26 Jul 2024\n<|im_start|>user\n")
+    assert tokenizer.decode(ids) == tokenizer.render_chat(TALK, date=day)
+    assert ids != tokenizer.encode_chat(TALK)
+
+
+def test_without_a_date_the_template_writes_the_clocks(tmp_path: Path) -> None:
+    tokenizer = chatml(tmp_path, "{{ strftime_now('%Y') }}" + CHATML)
+    before = datetime.now().year
+    assert int(tokenizer.render_chat(TALK)[:4]) in (before, datetime.now().year)
 
 
 def test_special_tokens_are_names_in_the_template(tmp_path: Path) -> None:
