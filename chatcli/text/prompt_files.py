@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NoReturn
 
 from chatcli.errors import PromptFileError
@@ -115,9 +116,12 @@ def read_file(path: Path) -> PromptFile | ChatFormat:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > LARGEST:
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # reading a pipe could take for ever
+            raise ValueError("it is no file")
+        if found.st_size > LARGEST:
             raise ValueError(f"it is longer than {LARGEST:,} bytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise PromptFileError(f"{path} can't be read as a prompt file: {cause}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,20 @@ def test_a_file_that_is_not_text_or_not_there_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(PromptFileError, match=r"bad\.toml"):
         read_file(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(PromptFileError, match=r"pipe\.toml .*: it is no file"):
+        read_file(tmp_path / "pipe.toml")
+
+
+def test_files_from_windows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = '\ufeffdescription = \'d\'\r\nsystem = """\r\na\r\nb\r\n"""\r\n'
+    path.write_bytes(text.encode())
+    assert find_prompt(str(path)).bind({}).preamble == (Message("system", "a\nb"),)
 
 
 @pytest.mark.parametrize(
