@@ -83,6 +83,7 @@ def test_a_broken_file_is_named_below_the_list(own: Path) -> None:
     assert outcome.status == 0 and "assistant" in outcome.out and "Mine" not in outcome.out
     (line,) = outcome.err.splitlines()
     assert line.startswith(f"{own} can't be read as a prompt file: ")
+    assert run("prompts", "show", "own").out == "x = "  # to see what is wrong with it
 
 
 def test_json_is_an_object_for_each(own: Path) -> None:
