@@ -94,7 +94,7 @@ def sampling_words(config: SamplingConfig) -> str:
 
 def _word(value: object) -> str:
     if isinstance(value, dict):
-        return " ".join(f"{token}={bias:g}" for token, bias in value.items())
-    if isinstance(value, tuple):
-        return ",".join(value)
+        return " ".join(f"{_word(key)}={_word(each)}" for key, each in value.items())
+    if isinstance(value, tuple | frozenset):
+        return ",".join(map(_word, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
