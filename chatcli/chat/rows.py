@@ -1,7 +1,7 @@
 """Sessions and turns as rows of the store's tables, and back.
 
-What many turns of a session share (preamble, sampling settings, origin) is one row of `parts`,
-found by its digest. Transactions, and what may overwrite what, are up to `store`.
+What many turns of a session share is up to `shared`; transactions, and what may overwrite
+what, are up to `store`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from functools import cache
-from hashlib import blake2b
 from typing import Any, get_args
 
 from chatcli.chat.plain import (
@@ -21,20 +19,17 @@ from chatcli.chat.plain import (
     ids_from,
     plain_feeds,
     plain_ids,
-    plain_preamble,
     plain_settings,
-    preamble_from,
     real,
     settings_from,
     textual,
     to_json,
     whole,
 )
-from chatcli.chat.types import Origin, Run, Session, Turn
+from chatcli.chat.shared import PartsReader, PartsWriter
+from chatcli.chat.types import Run, Session, Turn
 from chatcli.engine.types import Finish, Usage
 from chatcli.errors import SamplingError, StoreError
-from chatcli.sampling.types import SamplingConfig
-from chatcli.text.types import Message
 
 __all__ = [
     "Standing",
@@ -115,7 +110,7 @@ def write_session(db: sqlite3.Connection, session: Session) -> int:
 
 def write_turns(db: sqlite3.Connection, session: int, turns: Iterable[Turn]) -> None:
     """The turns' rows as they are now, in the session of that key."""
-    parts = _PartsWriter(db, session)
+    parts = PartsWriter(db, session)
     db.executemany(_PUT_TURN, (_turn_values(session, turn, parts) for turn in turns))
 
 
@@ -143,7 +138,7 @@ def read_standing(db: sqlite3.Connection, session_id: str) -> Standing | None:
 
 def read_turns(db: sqlite3.Connection, session: int) -> Iterator[Turn]:
     """The turns of the session of that key, in the order in which they came."""
-    parts = _PartsReader(db, session)
+    parts = PartsReader(db, session)
     for row in db.execute(_GET_TURNS, (session,)):
         with _legible(f"turn {row[0]}"):
             yield _turn_from(row, parts)
@@ -190,7 +185,7 @@ def _branches_from(text: str) -> dict[str, int | None]:
     return {name: None if head is None else whole(head) for name, head in branches.items()}
 
 
-def _turn_values(session: int, turn: Turn, parts: _PartsWriter) -> dict[str, Any]:
+def _turn_values(session: int, turn: Turn, parts: PartsWriter) -> dict[str, Any]:
     return {
         "session": session,
         "id": turn.id,
@@ -210,7 +205,7 @@ def _turn_values(session: int, turn: Turn, parts: _PartsWriter) -> dict[str, Any
     }
 
 
-def _turn_from(row: Row, parts: _PartsReader) -> Turn:
+def _turn_from(row: Row, parts: PartsReader) -> Turn:
     turn, parent, user, created, reply, prefill, preamble, shared, tail, *figures, feeds, runs = row
     prompt_length, forgotten, shared_feeds = map(whole, figures)
     return Turn(
@@ -231,13 +226,13 @@ def _turn_from(row: Row, parts: _PartsReader) -> Turn:
     )
 
 
-def _plain_run(run: Run, parts: _PartsWriter) -> list[Any]:
+def _plain_run(run: Run, parts: PartsWriter) -> list[Any]:
     """[tokens, finish, origin, sampling, seed, *usage], the middle two by their keys."""
     origin, sampling = parts.origin(run.origin), parts.sampling(run.sampling)
     return [run.tokens, run.finish, origin, sampling, run.sampling.seed, *astuple(run.usage)]
 
 
-def _run_from(plain: Iterable[Any], parts: _PartsReader) -> Run:
+def _run_from(plain: Iterable[Any], parts: PartsReader) -> Run:
     tokens, finish, origin, sampling, seed, *usage = plain
     if finish is not None and finish not in _FINISHES:
         raise ValueError(f"a reply ended with {finish!r:.40}")
@@ -248,55 +243,3 @@ def _run_from(plain: Iterable[Any], parts: _PartsReader) -> Run:
         finish=finish,
         usage=Usage(*map(whole, usage[:3]), *map(real, usage[3:])),
     )
-
-
-class _PartsWriter:
-    """Finds or makes the parts of one session, and gives their keys; each is looked for once."""
-
-    def __init__(self, db: sqlite3.Connection, session: int) -> None:
-        self._db = db
-        self._session = session
-        self.preamble = cache(self._preamble)
-        self.sampling = cache(self._sampling)
-        self.origin = cache(self._origin)
-
-    def _preamble(self, preamble: tuple[Message, ...]) -> int:
-        return self._key(plain_preamble(preamble))
-
-    def _sampling(self, sampling: SamplingConfig) -> int:
-        plain = sampling.to_dict()
-        del plain["seed"]  # each run's own
-        return self._key(plain)
-
-    def _origin(self, origin: Origin) -> int:
-        return self._key(astuple(origin))
-
-    def _key(self, plain: object) -> int:
-        text = to_json(plain)
-        named = (self._session, blake2b(text, digest_size=16).digest())
-        query = "SELECT key FROM parts WHERE session = ? AND digest = ?"
-        row: Row | None = self._db.execute(query, named).fetchone()
-        if row is None:
-            put = "INSERT INTO parts (session, digest, json) VALUES (?, ?, CAST(? AS TEXT))"
-            return self._db.execute(put, (*named, text)).lastrowid or 0
-        return int(row[0])
-
-
-class _PartsReader:
-    """The parts of one session as records, each made once; raises as `plain` does, and KeyError."""
-
-    def __init__(self, db: sqlite3.Connection, session: int) -> None:
-        query = "SELECT key, json FROM parts WHERE session = ?"
-        self._texts: dict[int, str] = dict(db.execute(query, (session,)))
-        self.preamble = cache(self._preamble)
-        self.sampling = cache(self._sampling)
-        self.origin = cache(self._origin)
-
-    def _preamble(self, key: int) -> tuple[Message, ...]:
-        return preamble_from(from_json(self._texts[key], list))
-
-    def _sampling(self, key: int, seed: int | None) -> SamplingConfig:
-        return SamplingConfig.from_dict({**from_json(self._texts[key], dict), "seed": seed})
-
-    def _origin(self, key: int) -> Origin:
-        return Origin(*from_json(self._texts[key], list))

@@ -15,7 +15,6 @@ from chatcli.chat.store import Store
 from chatcli.chat.types import Feed, Session, Settings, Turn
 from chatcli.errors import StoreError
 from chatcli.folders import data_folder
-from chatcli.sampling.types import SamplingConfig
 from tests.chat.stored import (
     FULL_SESSION,
     FULL_TURN,
@@ -51,7 +50,6 @@ def test_every_field_of_a_session_and_its_turns_comes_back_exactly(store: Store)
         (FULL_SESSION, Session("", 0.0, 0.0, "")),
         (FULL_TURN, Turn(0, None, "", 0.0)),
         (FULL_SESSION.settings, Settings()),
-        (SAMPLING, SamplingConfig()),
         (FULL_TURN.feeds[1], Feed(0, 2)),
     ],
     ids=lambda record: type(record).__name__,
