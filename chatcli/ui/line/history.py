@@ -133,13 +133,15 @@ def _tail(descriptor: int) -> bytes:
 def _parsed(data: bytes) -> tuple[list[str], int]:
     """The entries, and how many lines aren't one (torn by a crash, or of something else)."""
     entries, damaged = [], 0
-    for line in data.splitlines() if b"\r" not in data else data.split(b"\n"):
+    for line in filter(bytes.strip, data.split(b"\n")):
         try:
-            entry = json.loads(line) if line.strip() else None
+            entry = json.loads(line.decode())  # json would look for the encoding of bytes
         except ValueError:
-            entry, damaged = None, damaged + 1
+            entry = None
         if isinstance(entry, str):
             entries.append(entry)
+        else:
+            damaged += 1
     return entries, damaged
 
 

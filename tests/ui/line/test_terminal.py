@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.folders import data_folder
+from chatcli.ui.line.history import HistoryFile
+
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are a Unix thing", allow_module_level=True)
 
@@ -22,7 +26,7 @@ import termios
 READY = "\x1b[?2004h"  # pastes are asked to be marked: keys are read from here on
 ROOT = Path(__file__).parents[3]
 CHAT = """
-import fcntl, json, signal, sys, termios
+import fcntl, json, os, signal, sys, termios
 if "job" not in sys.argv:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if "nohup" in sys.argv:
@@ -38,8 +42,9 @@ try:
 except termios.error:
     same = None
 handlers = [signal.getsignal(s) is signal.SIG_DFL for s in (signal.SIGHUP, signal.SIGTERM)]
-with open(sys.argv[1], "w") as file:
+with open(sys.argv[1] + ".part", "w") as file:
     json.dump([lines, notes, same, handlers], file)
+os.rename(file.name, sys.argv[1])
 """
 JOB = """
 import os, signal, subprocess, sys, fcntl, termios
@@ -54,6 +59,27 @@ os.read(0, 1)
 os.tcsetpgrp(0, chat.pid)
 os.killpg(chat.pid, signal.SIGCONT)
 os.waitpid(chat.pid, 0)
+"""
+# A shell within a shell is killed, and the outer one takes the terminal back: nothing is left
+# that could stop the chat, and its reads fail at once whenever there is a key to read.
+ORPHAN = """
+import os, signal, subprocess, sys, time, fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+inner = os.fork()
+if not inner:
+    command = [sys.executable, "-c", sys.argv[1], sys.argv[2], "job"]
+    chat = subprocess.Popen(command, process_group=0)
+    os.tcsetpgrp(0, chat.pid)
+    chat.wait()
+while not os.path.exists(sys.argv[2] + ".orphan"):
+    time.sleep(0.01)
+os.kill(inner, signal.SIGKILL)
+os.waitpid(inner, 0)
+os.tcsetpgrp(0, os.getpgrp())
+os.write(1, b"orphaned")
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
 """
 
 
@@ -74,7 +100,7 @@ class Terminal:
                 sys.executable,
                 "-c",
                 code,
-                *([CHAT] if code == JOB else []),
+                *([CHAT] if code != CHAT else []),
                 self._outcome,
                 *arguments,
             ],
@@ -87,19 +113,23 @@ class Terminal:
         )
         os.close(slave)
 
-    def expect(self, text: str, patience_s: float = 20.0) -> None:
-        """Read until `text` comes; what came before it, and it, is taken from `shown`."""
+    def expect(self, text: str, *, keep: bool = False, patience_s: float = 20.0) -> None:
+        """Read until `text` comes; it and what came before it go from `shown`, unless kept."""
         end = time.monotonic() + patience_s
         while text not in self.shown:
             assert select.select([self._master], [], [], end - time.monotonic())[0], self.shown
             self.shown += os.read(self._master, 4096).decode("utf-8", "replace")
-        self.shown = self.shown.partition(text)[2]
+        self.shown = self.shown if keep else self.shown.partition(text)[2]
 
     def type(self, data: bytes) -> None:
         os.write(self._master, data)
 
     def resize(self, columns: int) -> None:
         termios.tcsetwinsize(self._master, (24, columns))
+
+    def orphan(self) -> None:
+        """Ask ORPHAN to do it."""
+        self._outcome.with_name(self._outcome.name + ".orphan").touch()
 
     def hang_up(self) -> None:
         os.close(self._master)
@@ -182,6 +212,23 @@ def test_a_resized_window_is_drawn_anew(terminal: Terminal) -> None:
     assert terminal.end()[0] == ["字" * 8]
 
 
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_no_color_is_obeyed(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, no_color: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    HistoryFile(data_folder() / "history", print).append("suggested 句子")
+    terminal.start()
+    terminal.expect(READY)
+    terminal.type(b"sugg")
+    terminal.expect("sugg")
+    terminal.expect("句子", keep=True)
+    colors = re.findall(r"\x1b\[[0-9;]*(?:[34][0-7]|[34]8;|9[0-7])", terminal.shown)
+    assert bool(colors) is not bool(no_color)
+    terminal.type(b"\x1b[C\r\x04")
+    assert terminal.end()[0] == ["suggested 句子"]
+
+
 def test_ctrl_z_stops_the_job_and_the_line_is_there_again(terminal: Terminal) -> None:
     terminal.start(code=JOB)
     terminal.expect(READY)
@@ -193,6 +240,17 @@ def test_ctrl_z_stops_the_job_and_the_line_is_there_again(terminal: Terminal) ->
     terminal.expect("你好")
     terminal.type(b"!\r\x04")
     assert terminal.end()[:3] == (["你好!"], ["resume with --continue"], True)
+
+
+def test_an_orphan_without_a_terminal_ends_instead_of_spinning(terminal: Terminal) -> None:
+    terminal.start(code=ORPHAN)
+    terminal.expect(READY)
+    terminal.type(b"kept\rhalf")
+    terminal.expect("half")
+    terminal.orphan()
+    terminal.expect("orphaned")
+    terminal.type(b"x")
+    assert terminal.end()[:2] == (["kept"], [])
 
 
 def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal) -> None:
