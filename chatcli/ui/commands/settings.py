@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "next_reply", "pair_words"]
 
+_REST = Settings()
+_ALWAYS = ("temperature", "top_k", "top_p", "order", "seed", "max_tokens", "overflow")
+
 
 def _set(repl: Repl, argument: str) -> bool:
     before = repl.talk.settings
@@ -95,19 +98,29 @@ def _short(text: str) -> str:
 
 
 def _table(repl: Repl) -> list[str]:
-    """Every setting with its value; a dot marks the ones that aren't what they were at first."""
-    now, start = (
-        [visible(spell(key, value_of(each, key)), keep_newlines=False) for key in KEYS]
-        for each in _both(repl)
-    )
-    marks = ["•" if value != default else "" for value, default in zip(now, start, strict=True)]
+    """The settings that do something, a dot where one isn't what it was at first; the others
+    by name."""
+    shown = [key for key in KEYS if key in _ALWAYS or not _at_rest(repl, key)]
+    now, start = ([_spelt(each, key) for key in shown] for each in _both(repl))
     columns = (
-        Column("", marks),
-        Column("setting", KEYS),
+        Column("", ["•" if value != at else "" for value, at in zip(now, start, strict=True)]),
+        Column("setting", shown),
         Column("value", now, gives=True),
         Column("default", start),
     )
-    return table_lines(columns, repl.env.columns())
+    width = repl.env.columns()
+    others = ", ".join(key for key in KEYS if key not in shown)
+    return [*table_lines(columns, width), *fold([f"at rest: {others}"], width)]
+
+
+def _at_rest(repl: Repl, key: str) -> bool:
+    """Whether a setting is as `Settings` has it, and is so by default."""
+    rest = value_of(_REST, key)
+    return all(value_of(each, key) == rest for each in _both(repl))
+
+
+def _spelt(settings: Settings, key: str) -> str:
+    return visible(spell(key, value_of(settings, key)), keep_newlines=False)
 
 
 def _preset(repl: Repl, argument: str) -> bool:
@@ -185,7 +198,8 @@ COMMANDS = (
         "Settings",
         _get,
         _get_words,
-        "• marks what isn't the default: what this checkpoint, or else chatcli, starts from",
+        "• marks what isn't the default: what this checkpoint, or else chatcli, starts from.\n"
+        "/get KEY shows one that is at rest, too",
     ),
     Command(
         "preset",

@@ -1,23 +1,21 @@
-"""Settings by name: what /set, /get, /retry and Tab know of each, and how a value is written.
+"""Settings by name: what /set, /get, /retry and Tab know of each.
 
 The settings are the fields of SamplingConfig, whatever those are, and those of `Settings`
-that hold one value. How a value is typed follows from the type of its field; what it may be
-is checked where it is used, by SamplingConfig first of all.
+that hold one value. How a value is typed follows from the type of its field (`kinds`); what
+it may be is checked where it is used, by SamplingConfig first of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from difflib import get_close_matches
-from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
-from chatcli.chat.types import Overflow, Settings
+from chatcli.chat.types import Settings
 from chatcli.errors import UsageError
-from chatcli.sampling.orders import PRESETS
 from chatcli.sampling.types import SamplingConfig
-from chatcli.ui.commands.words import escaped, split_words, unescaped
+from chatcli.ui.commands.kinds import KINDS, Kind
 
 __all__ = ["KEYS", "changed", "choices", "spell", "value_of"]
 
@@ -35,7 +33,6 @@ _ELSEWHERE = {
     "repeat_last_n": "penalty_window",
     "samplers": "order",
 }
-_SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 
 
 def value_of(settings: Settings, key: str) -> Any:
@@ -80,102 +77,5 @@ def spell(key: str, value: object) -> str:
     return _kind(key).spell(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """How values of one type are typed: `read` gets key and text, and raises UsageError."""
-
-    read: Callable[[str, str], Any]
-    spell: Callable[[Any], str] = str
-    words: tuple[str, ...] = ()
-
-    def or_none(self) -> _Kind:
-        """The same, where "none" is a value too."""
-        return _Kind(
-            lambda key, text: None if text == "none" else self.read(key, text),
-            lambda value: "none" if value is None else self.spell(value),
-            (*self.words, "none"),
-        )
-
-
-def _kind(key: str) -> _Kind:
-    return _KINDS[_HINTS[key]]
-
-
-def _number(kind: type[int] | type[float], key: str, text: str) -> float:
-    try:
-        return kind(text)
-    except ValueError:
-        noun = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{key} wants {noun}, but got {text!r}") from None
-
-
-def _spell_number(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def _switch(key: str, text: str) -> bool:
-    return _SWITCH[_one_of(("on", "off"), key, text) if text not in _SWITCH else text]
-
-
-def _one_of(words: tuple[str, ...], key: str, text: str) -> str:
-    if text not in words:
-        raise UsageError(f"{key} is {', '.join(words[:-1])} or {words[-1]}, but got {text!r}")
-    return text
-
-
-def _biases(key: str, text: str) -> dict[int, float]:
-    """ "42=-5,43=-inf"; a later pair for the same token counts."""
-    pairs = [] if text == "none" else text.replace(",", " ").split()
-    biases = {}
-    for pair in pairs:
-        token, _, bias = pair.partition("=")
-        try:
-            biases[int(token)] = float(bias)
-        except ValueError:
-            raise UsageError(
-                f"{key} wants ID=X, a token id and a number, such as 42=-5,43=-inf; got {pair!r}"
-            ) from None
-    return biases
-
-
-def _spell_biases(value: Mapping[int, float]) -> str:
-    return ",".join(f"{token}={_spell_number(bias)}" for token, bias in value.items()) or "none"
-
-
-def _order(key: str, text: str) -> str | tuple[str, ...]:
-    """A preset's name, or stage names separated by commas or spaces; "none" has no stage run."""
-    return text if text in PRESETS else _stages(text)
-
-
-def _stages(text: str) -> tuple[str, ...]:
-    return () if text == "none" else tuple(text.replace(",", " ").split())
-
-
-def _spell_order(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else ",".join(value) or "none"
-
-
-def _texts(key: str, text: str) -> tuple[str, ...]:
-    return () if text == "none" else tuple(map(unescaped, split_words(text)))
-
-
-def _spell_texts(value: tuple[str, ...]) -> str:
-    spelt = " ".join(map(escaped, value))
-    return f'"{spelt}"' if spelt in ("none", "default") else spelt or "none"
-
-
-_INT = _Kind(partial(_number, int))
-_FLOAT = _Kind(partial(_number, float), _spell_number)
-
-# By the type of the field, as its annotation says it.
-_KINDS: Mapping[Any, _Kind] = {
-    int: _INT,
-    float: _FLOAT,
-    int | None: _INT.or_none(),
-    float | None: _FLOAT.or_none(),
-    bool: _Kind(_switch, lambda value: "on" if value else "off", ("on", "off")),
-    Mapping[int, float]: _Kind(_biases, _spell_biases, ("none",)),
-    str | tuple[str, ...]: _Kind(_order, _spell_order, (*PRESETS, "none")),
-    tuple[str, ...]: _Kind(_texts, _spell_texts, ("none",)),
-    Overflow: _Kind(partial(_one_of, get_args(Overflow)), str, get_args(Overflow)),
-}
+def _kind(key: str) -> Kind:
+    return KINDS[_HINTS[key]]

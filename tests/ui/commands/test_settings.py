@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from chatcli.chat.types import Settings
 from chatcli.sampling.types import SamplingConfig
 from chatcli.ui.commands.presets import PRESETS
+from chatcli.ui.commands.values import KEYS
 from tests.fakes import EOS
 from tests.ui.talking import Talk, prompt, tiny_talk
 
@@ -97,12 +100,14 @@ def test_get_marks_what_is_not_the_default() -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 120])
-def test_get_fits_the_screen(columns: int) -> None:
-    settings = Settings(SamplingConfig(logit_bias={token: -5.5 for token in range(40)}))
-    talk = Talk(settings=settings)
-    talk.repl.remarks.facts("")
-    talk.play("/get\n")
-    assert max(map(len, talk.err.splitlines())) <= 80
+def test_get_fits_the_screen_and_names_every_setting(columns: int) -> None:
+    bias = {token: -5.5 for token in range(40)}
+    talk = Talk(settings=Settings(SamplingConfig(logit_bias=bias), stop=("用户：\x1b",)))
+    talk.repl.env = dataclasses.replace(talk.env(), size=lambda: (columns, 24))
+    talk.say("/get")
+    assert max(map(cell_len, talk.err.splitlines())) <= columns
+    assert all(key in talk.err for key in KEYS)
+    assert "\x1b" not in talk.err
 
 
 @pytest.mark.parametrize("name", PRESETS)
