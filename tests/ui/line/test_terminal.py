@@ -148,11 +148,13 @@ class Terminal:
         return lines, notes, same, handlers
 
     def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
         if self._master >= 0:
-            os.close(self._master)
+            self.hang_up()  # which ends what the process may have left behind
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
 
 
 @pytest.fixture
