@@ -64,8 +64,12 @@ def context_parts(
     reply belongs to its turn.
     """
     contents = [*map(_Content, preamble), *_said(turns, forgotten)]
+    found = list(_places(tokenizer, ids, contents))
+    if len(found) < len(contents):
+        moved = _places(tokenizer, ids, _system_late(contents))
+        found = max(found, list(moved), key=len)
     marks: list[tuple[PartKind, int | None]] = []
-    for content, (start, stop) in _places(tokenizer, ids, contents):
+    for content, (start, stop) in found:
         marks += [("template", content.turn)] * (start - len(marks))
         marks += [(_KINDS[content.message.role], content.turn)] * (stop - len(marks))
     last = contents[-1].turn if contents else None
@@ -83,6 +87,15 @@ def _said(turns: Sequence[Turn], forgotten: int) -> Iterator[_Content]:
             reply = Message("assistant", turn.reply.removeprefix(turn.prefill))
             likely = turn.prompt_length if turn.forgotten == forgotten else None
             yield _Content(reply, number, turn.tail[-turn.new_tokens :], likely)
+
+
+def _system_late(contents: Sequence[_Content]) -> Sequence[_Content]:
+    """The order of templates that put the system prompt before the last message (Mistral's)."""
+    if contents[0].message.role != "system":
+        return contents
+    system, *rest = contents
+    last = max((at for at, one in enumerate(rest) if one.message.role == "user"), default=0)
+    return [*rest[:last], system, *rest[last:]]
 
 
 def _grouped(ids: Sequence[int], marks: Sequence[tuple[PartKind, int | None]]) -> Iterator[Part]:

@@ -121,6 +121,19 @@ def test_what_a_template_rewrote_is_found_by_its_text() -> None:
     assert found == [("message", b"hi"), ("reply", b"stripped")]
 
 
+def test_a_system_prompt_that_stands_before_the_last_message_is_found_there() -> None:
+    said = [USER, *b"hi", END, ASSISTANT, *b"yo", EOS]
+    asked = [USER, SYSTEM, *b"short", END, *b"more", END, ASSISTANT]
+    turns = [
+        Turn(1, None, "hi", 0.0, "yo", tail=(*b"yo", EOS), prompt_length=0),
+        Turn(2, 1, "more", 0.0, "ok", tail=(*b"ok", EOS), prompt_length=0),
+    ]
+    ids = [BOS, *said, *asked, *b"ok", EOS]
+    parts = context_parts(ByteTokenizer(), ids, (Message("system", "short"),), turns)
+    kinds = [(part.kind, part.turn) for part in parts if part.kind != "template"]
+    assert kinds == [("message", 1), ("reply", 1), ("system", None), ("message", 2), ("reply", 2)]
+
+
 def test_what_cannot_be_found_is_the_template_s() -> None:
     ids = [BOS, SYSTEM, *b"other", END]
     parts = context_parts(ByteTokenizer(), ids, (Message("system", "lost"),), [])
