@@ -51,6 +51,7 @@ class Decoding:
         if max_tokens < 1:
             raise UsageError(f"max_tokens is {max_tokens}; give a number from 1 up")
         check_prompt(model, ids)
+        chain.bind(model.tokenizer)
         self._model, self._chain = model, chain
         self._ids, self._given = list(ids), len(ids)
         self._prompt_length = len(ids) if prompt_length is None else prompt_length

@@ -44,6 +44,7 @@ def next_token(
     LogitsError where nothing can be drawn.
     """
     chain = SamplerChain(config)
+    chain.bind(model.tokenizer)
     check_prompt(model, ids)
     logits = model.forward(ids, model.new_cache(), last=True)[-1]  # (V,)
     draw, view = chain.observe(logits, ids, prompt_length=len(ids), top=top)

@@ -48,6 +48,7 @@ def retrace(
             f"token {alien[0]} isn't one of the {size:,} that {model.checkpoint.name} has: "
             "another checkpoint made these ids"
         )
+    chain.bind(model.tokenizer)
     cache = model.new_cache() if cache is None else cache
     begun = start if prompt_length is None else prompt_length
     return _steps(model, ids, start, begun, chain, top, cache, cancelled)

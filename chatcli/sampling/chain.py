@@ -12,28 +12,50 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chatcli.errors import LogitsError, SamplingError
+from chatcli.sampling.catalog import active_stages, describe
+from chatcli.sampling.context import Context
+from chatcli.sampling.memory import MemoryByIndex
 from chatcli.sampling.orders import preset_for
 from chatcli.sampling.pool import Ids, Pool, Row, pick, ranked, share
 from chatcli.sampling.random import draw_seed, uniform
 from chatcli.sampling.settings import checked
-from chatcli.sampling.stages import STAGES, Context, Stage
+from chatcli.sampling.stages import LESSONS, STAGES
 from chatcli.sampling.types import Candidate, Draw, SamplingConfig, StageTrace, View
+from chatcli.sampling.words import bound, unbound
+
+if TYPE_CHECKING:
+    from chatcli.text.types import Tokenizer
 
 __all__ = ["SamplerChain"]
 
 
 class SamplerChain:
-    """Draws tokens by one config under one seed; these two are its only state."""
+    """Draws tokens by one config under one seed.
+
+    These two are its only state, but for the ends that steer by what was drawn before: what
+    they go on from is remembered for each place in the reply, so that the same place gives the
+    same draw again, and a place that is new here starts afresh, as every reply does.
+    """
+
+    _unbound: str | None
 
     def __init__(self, config: SamplingConfig) -> None:
         self._set(config, draw_seed() if config.seed is None else config.seed)
+
+    def bind(self, tokenizer: Tokenizer) -> None:
+        """Learn the ids that the settings name as text, and the ends, from the tokenizer in use.
+
+        `config` stays as it was given.
+        """
+        self._bound = bound(self._config, tokenizer)
+        self._unbound = None
 
     @property
     def config(self) -> SamplingConfig:
@@ -68,6 +90,7 @@ class SamplerChain:
             return _seen(run, best, int(best.ids[0]), None, None, top)
         u = uniform(self._seed, len(history))
         token, interval = pick(run.last, u)
+        self._learn(run, token)
         return _seen(run, run.last, token, u, interval, top)
 
     def witness(
@@ -88,6 +111,7 @@ class SamplerChain:
         if self._config.greedy:
             return _seen(run, _argmax(run.last), token, None, None, top)
         u = uniform(self._seed, len(history))
+        self._learn(run, token)
         return _seen(run, run.last, token, u, share(run.last, token), top)
 
     def stage_probs(
@@ -109,42 +133,76 @@ class SamplerChain:
 
     def describe(self) -> str:
         """The active stages in order: "temperature 0.8 → top_k 40 → top_p 0.95"."""
-        parts = [stage.describe(self._config) for stage in self._stages]
-        if self._config.greedy:
-            parts.append("greedy")
-        return " → ".join(parts or ["temperature 1"])
+        return describe(self._config)
+
+    def memory(self, index: int) -> dict[str, Any] | None:
+        """What the token at `index` of the reply (from 0) goes on from, as plain JSON; None where
+        nothing is remembered."""
+        return self._memory.plain(index)
+
+    def recall(self, memory: Mapping[str, Any] | None) -> None:
+        """Go on from what another chain's `memory` gave. Raises SamplingError if it is none."""
+        self._memory = MemoryByIndex.from_plain(memory)
 
     def state(self) -> dict[str, Any]:
-        """All that decides what this chain draws, as plain JSON."""
-        return {"config": self._config.to_dict(), "seed": self._seed}
+        """All that decides what this chain draws next, as plain JSON."""
+        memory = self._memory.plain(self._memory.newest)
+        return {"config": self._config.to_dict(), "seed": self._seed, "memory": memory}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Become the chain whose `state()` this was. Raises SamplingError if it is none."""
+        """Become the chain whose `state()` this was, to be bound again where it was bound.
+
+        Raises SamplingError if it is none.
+        """
         if not {"config", "seed"} <= state.keys():
             raise SamplingError(f"a sampler state has config and seed, this one {sorted(state)}")
         config = SamplingConfig.from_dict(state["config"])
+        memory = MemoryByIndex.from_plain(state.get("memory"))
         self._set(config, checked("seed", state["seed"]))
+        self._memory = memory
 
     def _run(self, logits: Tensor, history: Sequence[int], prompt_length: int) -> _Run:
+        if self._unbound is not None:
+            raise SamplingError(
+                f"{self._unbound} needs a tokenizer: bind the chain to one, or give ids"
+            )
         row = _checked_row(logits)
-        context = Context(self._config, self._rules, history, prompt_length, row.size)
+        context = Context(
+            self._bound,
+            self._rules,
+            history,
+            prompt_length,
+            row.size,
+            self._seed,
+            self._memory.at(len(history) - prompt_length),
+        )
         return _run(self._stages, _whole(row), context)
+
+    def _learn(self, run: _Run, token: int) -> None:
+        """Remember, for the next place, what the stages learn from `token`."""
+        if self._lessons:
+            pools = (run.first, *run.pools)
+            context = run.context
+            learnt = {
+                name: LESSONS[name](pools[at], pools[at + 1], token, context)
+                for at, name in self._lessons
+            }
+            self._memory.put(len(context.history) - context.prompt_length + 1, learnt)
 
     def _set(self, config: SamplingConfig, seed: int) -> None:
         self._config, self._seed, self._rules = config, seed, preset_for(config.order)
-        self._stages = tuple(
-            stage
-            for stage in (STAGES[name] for name in self._rules.stages)
-            if stage.active(config) and (stage.when_greedy or not config.greedy)
-        )
+        self._bound, self._unbound = config, unbound(config)
+        self._stages = tuple(stage.name for stage in active_stages(config))
+        self._lessons = tuple((at, name) for at, name in enumerate(self._stages) if name in LESSONS)
+        self._memory = MemoryByIndex()
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One pass of the stages over `size` logits: the pool before it and after each stage, the
+    """One pass of the stages: what they looked at, the pool before them and after each, the
     traces, and, for each stage that removed a token, the pool that it left."""
 
-    size: int
+    context: Context
     first: Pool
     pools: tuple[Pool, ...]
     traces: tuple[StageTrace, ...]
@@ -156,18 +214,18 @@ class _Run:
         return self.pools[-1] if self.pools else self.first
 
 
-def _run(stages: Sequence[Stage], first: Pool, context: Context) -> _Run:
+def _run(stages: Sequence[str], first: Pool, context: Context) -> _Run:
     pool, pools, traces, removals = first, [], [], []
-    for stage in stages:
-        after, mass = pool.surviving(stage.apply(pool, context))
+    for name in stages:
+        after, mass = pool.surviving(STAGES[name](pool, context))
         if not after.ids.size:
-            raise LogitsError(f"{stage.name} left no token to draw from; loosen it")
-        traces.append(StageTrace(stage.name, after.ids.size, mass, after.entropy_bits))
+            raise LogitsError(f"{name} left no token to draw from; loosen it")
+        traces.append(StageTrace(name, after.ids.size, mass, after.entropy_bits))
         if after.ids.size < pool.ids.size:
-            removals.append((stage.name, after))
+            removals.append((name, after))
         pool = after
         pools.append(pool)
-    return _Run(context.vocab_size, first, tuple(pools), tuple(traces), tuple(removals))
+    return _Run(context, first, tuple(pools), tuple(traces), tuple(removals))
 
 
 def _probs(pool: Pool, tokens: Ids) -> Row:
@@ -274,6 +332,6 @@ def _seen(
 ) -> tuple[Draw, View]:
     """What is told of `token`; `last` is what there was to draw from."""
     candidates = _candidates(run, last, top, token)
-    draw = Draw(token, _dense(last, run.size), run.traces, u, interval, candidates)
+    draw = Draw(token, _dense(last, run.context.vocab_size), run.traces, u, interval, candidates)
     drawn = next(each for each in candidates if each.token == token)
     return draw, View(drawn.raw_prob, drawn.rank, run.first.entropy_bits)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from chatcli.errors import SamplingError
 from chatcli.sampling.settings import FrozenBias, checked
+from chatcli.sampling.words import WordBiases, Words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,13 +24,24 @@ __all__ = ["Candidate", "Draw", "SamplingConfig", "StageTrace", "View"]
 class SamplingConfig:
     """How a token is drawn from logits. Validated once, when made (raises SamplingError).
 
-    `temperature` 0 is greedy. Off are: `top_k` 0, `top_p` 1, `min_p` 0, `typical_p` 1,
-    `repetition_penalty` 1, `frequency_penalty` and `presence_penalty` 0.
-    `penalty_window` counts the newest tokens that penalties look at; None is the order's
-    own (the whole context; llamacpp 64). `logit_bias` adds to the logits of token ids,
-    -inf bans one; it can't be changed once it is here. `order` is a preset's name (hf,
-    llamacpp, vllm, mlx) or stage names: those run, in that order, and no others. `seed`
-    is in [0, 2**64); None draws one.
+    `temperature` 0 is greedy. Whatever isn't said is off; `catalog` tells what each stage does.
+    Settings named alike belong together, and do nothing while the first of them is off:
+
+    penalty_window, dry_window   how many of the newest tokens are looked at; None is the order's
+                       own (the whole context; llamacpp 64)
+    logit_bias         adds to the logits of token ids, -inf bans one; it can't be changed here
+    sequence_bias, bad_words     what is completed is biased or banned: texts, or sequences of ids
+    allowed_ids        all others are banned; None: none are
+    eos_ids            what min_length and min_new_tokens ban and bad_words spare; None: the
+                       tokenizer's
+    dry_breakers       where repeats end; None: newline, colon, quote and asterisk, where the
+                       tokenizer is known
+    xtc_spared         never removed (order mlx), or what stays XTC (textgen); None: newline and
+                       the ends
+    adaptive_target    -1 is off
+    order              a preset's name (hf, llamacpp, vllm, mlx, textgen) or stage names: those
+                       run, in that order, and no others
+    seed               in [0, 2**64); None draws one
     """
 
     temperature: float = 1.0
@@ -42,6 +54,33 @@ class SamplingConfig:
     presence_penalty: float = 0.0
     penalty_window: int | None = None
     logit_bias: Mapping[int, float] = field(default_factory=FrozenBias)
+    sequence_bias: WordBiases = ()
+    bad_words: Words = ()
+    allowed_ids: tuple[int, ...] | None = None
+    min_length: int = 0
+    min_new_tokens: int = 0
+    eos_ids: tuple[int, ...] | None = None
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_window: int | None = None
+    dry_breakers: Words | None = None
+    no_repeat_ngram_size: int = 0
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
+    top_n_sigma: float = 0.0
+    top_h: float = 0.0
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
+    p_less: bool = False
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    xtc_spared: Words | None = None
+    adaptive_target: float = -1.0
+    adaptive_decay: float = 0.9
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
     order: str | tuple[str, ...] = "hf"
     seed: int | None = None
 
@@ -55,11 +94,9 @@ class SamplingConfig:
         return self.temperature == 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain JSON: ids are strings, and a ban (-inf) is null."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self)}
-        bias = self.logit_bias.items()
-        plain["logit_bias"] = {str(k): None if v == float("-inf") else v for k, v in bias}
-        plain["order"] = self.order if isinstance(self.order, str) else list(self.order)
+        """The settings as plain JSON: ids are strings as keys, and a ban (-inf) is null."""
+        plain = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        plain["logit_bias"] = {str(id_): _plain(bias) for id_, bias in self.logit_bias.items()}
         return plain
 
     @classmethod
@@ -132,3 +169,10 @@ class View:
     raw_prob: float
     rank: int
     entropy_bits: float
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: lists for tuples, null for the one number that JSON doesn't know."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if value == float("-inf") else value
