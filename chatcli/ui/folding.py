@@ -1,4 +1,4 @@
-"""Short facts in a row, folded onto more lines where the screen is narrow."""
+"""Short facts in a row, and sentences, folded onto more lines where the screen is narrow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-__all__ = ["SEPARATOR", "fold"]
+__all__ = ["SEPARATOR", "fold", "wrap"]
 
 SEPARATOR = " · "
 _BREAK = re.compile("(?<=[→,]) ")
@@ -21,6 +21,13 @@ def fold(facts: Iterable[str], columns: int | None) -> list[str]:
     """
     pieces = [line for fact in facts for line in _filled(_BREAK.split(fact), " ", columns)]
     return _filled(pieces, SEPARATOR, columns)
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """A sentence as lines shorter than `columns` cells, broken at spaces; a longer word, as in
+    Chinese, is left to the terminal. Spaces at the beginning of the text stay."""
+    words = text.lstrip(" ").split(" ")
+    return _filled([" " * (len(text) - len(text.lstrip(" "))) + words[0], *words[1:]], " ", columns)
 
 
 def _filled(parts: Iterable[str], joint: str, columns: int | None) -> list[str]:

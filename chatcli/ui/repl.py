@@ -115,7 +115,7 @@ class Repl:
             raise
         except ChatcliError as error:
             self.failed = True
-            self.env.error(str(error))
+            self.remarks.error(str(error))
         return not self.ended
 
     def ask(self, text: str) -> None:

@@ -40,6 +40,30 @@ def test_what_is_held_is_said_where_the_reply_fails_too() -> None:
     assert err.getvalue() == "one\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a remark of some words", ["a remark of", "some words"]),
+        ("一二三四五六七 八", ["一二三四五六七", "八"]),
+        ("  spaces stay", ["  spaces", "stay"]),
+        ("two  spaces", ["two  spaces"]),
+    ],
+)
+def test_a_person_gets_whole_words_in_a_row(text: str, lines: list[str]) -> None:
+    err = io.StringIO()
+    env = Environment(
+        io.StringIO(), io.StringIO(), err, stdout_is_terminal=True, size=lambda: (12, 24)
+    )
+    Remarks(env)(text)
+    assert err.getvalue().splitlines() == lines
+
+
+def test_an_error_is_one_line_in_a_log() -> None:
+    say, err = remarks(columns=12)
+    say.error("what went wrong\nand where")
+    assert err.getvalue() == "chatcli: what went wrong↵and where\n"
+
+
 def test_facts_are_folded_where_the_screen_is_narrow() -> None:
     say, err = remarks(columns=12)
     say.facts("一二三", "four", "five")

@@ -43,7 +43,7 @@ def _prompt(repl: Repl, argument: str) -> bool:
         return True
     if name == "none":
         repl.talk.settings = drop_prompt(repl.talk.settings)
-        repl.say("no prompt, from the next reply on; the ways of sampling stay")
+        repl.say_facts("no prompt", "the ways of sampling stay", next_reply(repl))
         return True
     bound = find_prompt(name).bind(read_pairs(variables))
     repl.talk.settings = apply_prompt(repl.talk.settings, bound)

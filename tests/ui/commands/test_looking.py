@@ -70,11 +70,11 @@ class Talk:
         return self.screen.lines()[before:]
 
     def refused(self, line: str) -> str:
-        """The one line that says why a command can't be."""
+        """What says why a command can't be, one line but for the width of the screen."""
         said = len(self.err.getvalue())
         assert self.repl.take(f"/{line}")
         assert self.repl.failed
-        (told,) = self.err.getvalue()[said:].splitlines()
+        told = " ".join(self.err.getvalue()[said:].splitlines())
         return told
 
     def state(self) -> object:
