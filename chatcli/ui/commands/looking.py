@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+_CANDIDATES = 50  # of each token; so many that one which the chain removed is mostly among them
+
 
 def _tokens(repl: Repl, argument: str) -> bool:
     words = argument.split()
@@ -124,6 +126,7 @@ def _stretches(
             ids[:end],
             start,
             SamplerChain(run.sampling),
+            top=_CANDIDATES,
             prompt_length=turn.prompt_length,
             cache=cache,
             cancelled=cancelled,
