@@ -11,7 +11,7 @@ from chatcli.errors import OutputError
 from chatcli.ui.environment import Environment
 from chatcli.ui.line.blocks import is_open
 from chatcli.ui.line.departure import Departure
-from chatcli.ui.line.session import Leave
+from chatcli.ui.line.session import PROMPT, Leave
 
 __all__ = ["Plain"]
 
@@ -30,7 +30,7 @@ class Plain:
             self._notice(f"Enter alone sends: {first}")
         try:
             with Departure(_leave):
-                text = self._line("> ")
+                text = self._line(PROMPT)
                 while is_open(text):
                     text += "\n" + self._line("… ")
         except OutputError:  # the terminal has vanished

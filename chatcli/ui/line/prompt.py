@@ -29,12 +29,12 @@ from chatcli.ui.line.bindings import Farewell, key_bindings
 from chatcli.ui.line.completion import FromHistory, SlashWords, is_command
 from chatcli.ui.line.departure import Departure, lost_terminal
 from chatcli.ui.line.editor import edit_text
-from chatcli.ui.line.session import Leave, LineHelp, LineOptions
+from chatcli.ui.line.session import PROMPT, Leave, LineHelp, LineOptions
 from chatcli.ui.line.shown import Inert
 
 __all__ = ["Prompt"]
 
-_PROMPT, _CONTINUED, _WRAPPED = "> ", "… ", "  "
+_CONTINUED, _WRAPPED = "… ", "  "
 _WARNING = "Ctrl-C once more leaves"
 _DEPTHS = {
     None: ColorDepth.DEPTH_1_BIT,
@@ -148,7 +148,7 @@ def _session(
 ) -> PromptSession[str]:
     vi = options.editing_mode == "vi"
     session: PromptSession[str] = PromptSession(
-        _PROMPT,
+        PROMPT,
         editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
         multiline=True,  # a search shows the whole of what it finds; Enter is in `bindings`
         prompt_continuation=lambda width, line, wraps: _WRAPPED if wraps else _CONTINUED,

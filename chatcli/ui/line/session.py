@@ -8,12 +8,15 @@ are the business of the caller, through `LineHelp`.
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from chatcli.folders import data_folder
+from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
+from chatcli.ui.line.ahead import typed_ahead
 from chatcli.ui.line.blocks import unquoted
 from chatcli.ui.line.history import HistoryFile
 
@@ -22,7 +25,17 @@ try:
 except ImportError:  # Windows has none
     _TerminalError = OSError  # type: ignore[misc, assignment]
 
-__all__ = ["Completion", "EditingMode", "Leave", "LineHelp", "LineOptions", "typed_lines"]
+__all__ = [
+    "PROMPT",
+    "Completion",
+    "EditingMode",
+    "Leave",
+    "LineHelp",
+    "LineOptions",
+    "typed_lines",
+]
+
+PROMPT = "> "
 
 EditingMode = Literal["emacs", "vi"]
 # What reading from, or writing to, a terminal that has vanished fails with.
@@ -84,10 +97,11 @@ def typed_lines(
     """
     history = HistoryFile(data_folder() / "history", notice)
     read = _reader(help, options, env, notice, history.entries())
+    ahead = deque(_typed_ahead(env))
     while True:
         first, help.first = help.first, ""
         try:
-            text = read(first)
+            text = ahead.popleft() if ahead else read(first)
         except Leave:
             if word := help.leaving():
                 notice(word)
@@ -101,6 +115,18 @@ def typed_lines(
             return
         history.append(text)
         yield unquoted(text)
+
+
+def _typed_ahead(env: Environment) -> Iterator[str]:
+    """The lines that were typed before the first prompt, each shown as if typed there."""
+    from prompt_toolkit.utils import is_dumb_terminal
+
+    if is_dumb_terminal() or not isinstance(env.keyboard, int):
+        return  # reading a line takes them by itself
+    for line in typed_ahead(env.keyboard):
+        if line.strip():
+            env.write(f"{PROMPT}{visible(line)}\n")
+            yield line
 
 
 def _reader(

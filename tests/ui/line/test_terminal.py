@@ -175,6 +175,15 @@ def test_a_paste_is_one_message_and_leaving_restores_the_terminal(terminal: Term
     assert terminal.end() == (["第一行\nb"], ["resume with --continue"], True, [True, True])
 
 
+def test_what_is_typed_before_the_prompt_is_sent_at_its_end_of_line(terminal: Terminal) -> None:
+    terminal.start()
+    terminal.type("你好\r/exi".encode())
+    terminal.expect("> 你好")
+    terminal.expect(READY)
+    terminal.type(b"t\r\x04")
+    assert terminal.end()[0] == ["你好", "/exit"]
+
+
 @pytest.mark.parametrize("ignored", [(), ("nohup",)])
 def test_a_terminal_that_vanishes_ends_the_lines(
     terminal: Terminal, ignored: tuple[str, ...]
