@@ -141,8 +141,8 @@ def _in_environment(option: Any) -> str | None:
 
 
 def _place(entry: Any) -> str:
-    table = f"[{'.'.join(entry.table)}], " if entry.table else ""
-    return f"{config_path().name}, {table}line {entry.line}"
+    table = f", [{'.'.join(entry.table)}]" if entry.table else ""
+    return f"{config_path().name}{table}{entry.place}"
 
 
 def _show_command(env: Environment, settings: list[Setting], command: list[str]) -> None:

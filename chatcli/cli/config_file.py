@@ -19,21 +19,26 @@ from chatcli.folders import config_folder
 __all__ = ["Entry", "config_path", "read_entries"]
 
 
-# One of these is on the last line of a statement over several lines.
-_CLOSING = re.compile("\"\"\"|'''|[]}]")
+_BRACKET = re.compile("[]}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A key, written with "_", and its value; or a table's heading, with `key` "" and no value.
 
-    `table` are the names of the tables that it stands in, outermost first.
+    `table` are the names of the tables that it stands in, outermost first; `line` is 0 where
+    the file is written so that it can't be told.
     """
 
     table: tuple[str, ...]
     key: str
     value: Any
     line: int
+
+    @property
+    def place(self) -> str:
+        """The line in words, to be put behind the file's name."""
+        return f", line {self.line}" if self.line else ""
 
 
 def config_path() -> Path:
@@ -96,14 +101,15 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     """
     lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
-    pending, start = "", 1
+    pending, start, closing = "", 1, _BRACKET
     for number, line in enumerate(text.split("\n"), 1):
         pending += line.lstrip() + "\n"
-        if start < number and not _CLOSING.search(line):
+        if start < number and not closing.search(line):
             continue  # to try each line of a long text would take the square of its length
         try:
             statement = tomllib.loads(pending)
         except tomllib.TOMLDecodeError:
+            closing = _closing(line) if start == number else closing
             continue
         paths = list(_paths(statement))
         heading = pending.startswith("[")
@@ -112,6 +118,13 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
         table = paths[-1] if heading else table
         pending, start = "", number + 1
     return lines
+
+
+def _closing(first: str) -> re.Pattern[str]:
+    """What the last line has of a statement over several lines that begins with `first`."""
+    opened = (quotes for quotes in ('"""', "'''") if first.count(quotes) % 2)
+    quotes = next(opened, None)
+    return _BRACKET if quotes is None else re.compile(quotes)
 
 
 def _paths(statement: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

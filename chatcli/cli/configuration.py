@@ -143,7 +143,7 @@ def read_configuration() -> Configuration:
             problem = _key_problem(entry, known)
             good += [] if problem else [entry]
         if problem:
-            problems.append(f"{path}, line {entry.line}: {problem}")
+            problems.append(f"{path}{entry.place}: {problem}")
     for name, settings in found.items():
         if problem := preset_problem(settings):
             problems.append(f"{path}, [{_PRESETS}.{name}]: {problem}")
@@ -266,10 +266,10 @@ def _contradictions(entries: list[Entry], known: Mapping[Command, Options]) -> I
     tables: dict[Command, dict[str, Entry]] = {}
     for entry in entries:
         if entry.key in (inside := tables.setdefault(entry.table, {})):
-            yield f", line {entry.line}: {entry.key} is given twice; keep one"
+            yield f"{entry.place}: {entry.key} is given twice; keep one"
         if entry.value is not False:
             inside[entry.key] = entry
     for table, inside in tables.items():
         if pair := contradiction(table, inside):
-            line = max(inside[key].line for key in pair)
-            yield f", line {line}: {' and '.join(pair)} rule each other out; keep one"
+            place = max((inside[key] for key in pair), key=lambda entry: entry.line).place
+            yield f"{place}: {' and '.join(pair)} rule each other out; keep one"

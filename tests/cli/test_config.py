@@ -317,7 +317,7 @@ def test_the_model_at_the_top_level_counts_wherever_the_variable_does(write: Wri
 
 
 def test_lines_are_counted_over_long_texts(write: Write) -> None:
-    text = "\n".join(['system = """', *["  一行 = '''"] * 3000, '"""', "stop = [", '"]",', "]"])
+    text = "\n".join(['system = """', *["  一行 = ['''"] * 3000, '"""', "stop = [", '"]",', "]"])
     write(f'{text}\n\n  [complete]  # here\n{text}\n"num" = 3\nnun.x = 1\n')
     assert settings("chat")["system"]["where"] == "config.toml, line 1"
     assert settings("chat")["stop"]["where"] == "config.toml, line 3003"
