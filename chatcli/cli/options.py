@@ -341,7 +341,7 @@ def _refuse_unplaced(flags: SamplingFlags, given: SamplingConfig) -> None:
         return
     off = type(given)(temperature=0.0 if given.greedy else 1.0)  # greedy needs no place
     for name in STAGE_NAMES:
-        value = getattr(flags, name, None)  # not every stage has a flag
+        value: Any = getattr(flags, name, None)  # not every stage has a flag
         unplaced = value is not None and name not in given.order
         if unplaced and getattr(given, name) != getattr(off, name):
             order = ",".join(given.order)
