@@ -13,8 +13,10 @@ import typer
 
 from chatcli.cli.app import COMMANDS, app
 from chatcli.errors import UsageError
+from chatcli.folders import config_folder
 from chatcli.text.prompts import check_prompt, find_prompt
 from chatcli.train.recipe import load_recipe
+from tests.cli.world import run
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -130,3 +132,13 @@ def test_the_reader_of_commands_sees_pipes_and_refuses_unknown_options() -> None
         parse(["complete", "x", "--no-such-option"])
     with pytest.raises(UsageError, match="no command 'talk'"):
         parse(["talk"])
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_config_file_is_one_that_is_obeyed(name: str) -> None:
+    (source,) = [body for body in blocks(name, "") if body.startswith("temperature")]
+    path = config_folder() / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(source, encoding="utf-8")
+    shown = {one["option"]: one for one in run("config", "chat", "--json").objects}
+    assert shown["overflow"]["value"] == "slide" and shown["temperature"]["value"] == 0.7
