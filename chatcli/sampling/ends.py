@@ -98,4 +98,4 @@ def _zipf_k(pool: Pool, bound: float, vocab_size: int) -> int:
     largest = math.log(pool.ids.size)
     if log_k >= largest * exponent:
         return pool.ids.size
-    return max(1, int(math.exp(log_k / exponent)))
+    return int(math.exp(log_k / exponent)) if log_k > 0 else 1

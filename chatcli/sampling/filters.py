@@ -25,8 +25,8 @@ __all__ = [
     "xtc",
 ]
 
-# Logits arrive in float32, so the masses inside and outside a bound are known to about this,
-# relatively; what lies nearer to the bound than that counts as on it.
+# Logits arrive in float32, so masses and probabilities are known to about this, relatively;
+# what lies nearer to a bound than that counts as on it.
 _MASS_EPSILON = 2.0**-22
 
 _COLDEST = 1e-38  # below that, a temperature leaves the best alone
@@ -140,7 +140,7 @@ def p_less(pool: Pool, context: Context) -> Row:
     Tan et al., "p-less Sampling" (2025).
     """
     collision = float(np.einsum("i,i", pool.probs, pool.probs))
-    return _at_least(pool, collision * (1 - _MASS_EPSILON))
+    return _at_least(pool, collision)
 
 
 def xtc(pool: Pool, context: Context) -> Row:
@@ -167,19 +167,20 @@ def xtc(pool: Pool, context: Context) -> Row:
 
 def _tops(pool: Pool, context: Context) -> Ids:
     """The places of all at or above the threshold but the last one in the ranking."""
-    above = int(np.count_nonzero(pool.probs >= context.config.xtc_threshold))
+    cut = context.config.xtc_threshold * (1 - _MASS_EPSILON)
+    above = int(np.count_nonzero(pool.probs >= cut))
     return ranked(pool.logits, above)[:-1]
 
 
 def _strict_tops(pool: Pool, threshold: float) -> Ids:
     """The places of what is likelier than the least likely token above the threshold."""
-    above = pool.logits[pool.probs > threshold]
+    above = pool.logits[pool.probs > threshold * (1 + _MASS_EPSILON)]
     return np.flatnonzero(pool.logits > above.min(initial=np.inf))
 
 
 def _at_least(pool: Pool, cut: float) -> Row:
     """What has at least the probability `cut`; the best always has enough."""
-    likely = pool.probs >= min(cut, float(pool.probs.max()))
+    likely = pool.probs >= min(cut * (1 - _MASS_EPSILON), float(pool.probs.max()))
     return np.where(likely, pool.logits, -np.inf)
 
 

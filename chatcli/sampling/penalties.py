@@ -58,7 +58,9 @@ def no_repeat_ngram(pool: Pool, context: Context) -> Row:
     """
     size = context.config.no_repeat_ngram_size
     ids = np.asarray(context.history, dtype=np.int64)
-    starts = np.arange(max(ids.size - size + 1, 0))  # of each n-gram that there is
+    if ids.size < size:
+        return pool.logits
+    starts = np.arange(ids.size - size + 1)  # of each n-gram that there is
     for offset in range(size - 1):
         starts = starts[ids[starts + offset] == ids[ids.size - size + 1 + offset]]
     places, present = pool.places(np.unique(ids[starts + size - 1]))
