@@ -229,6 +229,7 @@ class Conversation:
                 "the context is full and nothing can fall out of it; /new starts afresh"
             )
         chain = self._chain(settings)
+        chain.recall(turn.runs[-1].memory)
         said = turn.prefill + spoken(self.model.tokenizer, prompt, reply)
         draft = self._speaker.draft(turn, plan, chain, said=said, reply=reply)
         self._speaker.fill(self._cached(), cancelled)

@@ -13,7 +13,7 @@ from chatcli.chat.feeds import FeedLog
 from chatcli.chat.tree import Tree, common
 from chatcli.chat.types import Origin, Run, Turn
 from chatcli.engine.types import Chunk, Finish, Usage
-from chatcli.sampling.types import SamplingConfig
+from chatcli.sampling.chain import SamplerChain
 
 __all__ = ["Draft"]
 
@@ -33,11 +33,11 @@ class Draft:
         *,
         ids: Sequence[int],
         said: str,
-        sampling: SamplingConfig,
+        chain: SamplerChain,
         origin: Origin,
     ) -> None:
         self._turn, self._log = turn, log
-        self._sampling, self._origin = sampling, origin
+        self._chain, self._origin = chain, origin
         self._ids, self._texts = list(ids), [said]
         self._new = 0
         self._finish: Finish | None = None
@@ -84,7 +84,9 @@ class Draft:
         with self._lock:
             ids, feeds = self._ids, self._log.feeds
             shared, shared_feeds = common(self._parent_ids, ids), common(self._parent_feeds, feeds)
-            run = Run(self._new, self._sampling, self._origin, self._finish, self._usage)
+            memory = self._chain.memory(len(ids) - self._turn.prompt_length)
+            sampling = self._chain.config
+            run = Run(self._new, sampling, self._origin, self._finish, self._usage, memory)
             return dataclasses.replace(
                 self._turn,
                 reply="".join(self._texts) if self._turn.runs or self._new else "",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any, get_args
 
 from chatcli.chat.plain import (
@@ -227,13 +227,16 @@ def _turn_from(row: Row, parts: PartsReader) -> Turn:
 
 
 def _plain_run(run: Run, parts: PartsWriter) -> list[Any]:
-    """[tokens, finish, origin, sampling, seed, *usage], the middle two by their keys."""
+    """[tokens, finish, origin, sampling, seed, *usage], the middle two by their keys; then the
+    sampler's memory, where it has one."""
     origin, sampling = parts.origin(run.origin), parts.sampling(run.sampling)
-    return [run.tokens, run.finish, origin, sampling, run.sampling.seed, *astuple(run.usage)]
+    plain = [run.tokens, run.finish, origin, sampling, run.sampling.seed, *astuple(run.usage)]
+    return plain if run.memory is None else [*plain, dict(run.memory)]
 
 
 def _run_from(plain: Iterable[Any], parts: PartsReader) -> Run:
-    tokens, finish, origin, sampling, seed, *usage = plain
+    tokens, finish, origin, sampling, seed, *rest = plain
+    usage, memory = rest[: len(fields(Usage))], rest[len(fields(Usage)) :]
     if finish is not None and finish not in _FINISHES:
         raise ValueError(f"a reply ended with {finish!r:.40}")
     return Run(
@@ -242,4 +245,12 @@ def _run_from(plain: Iterable[Any], parts: PartsReader) -> Run:
         origin=parts.origin(origin),
         finish=finish,
         usage=Usage(*map(whole, usage[:3]), *map(real, usage[3:])),
+        memory=_memory_from(*memory),
     )
+
+
+def _memory_from(memory: object = None) -> dict[str, Any] | None:
+    """Rows from before there was one have none."""
+    if not isinstance(memory, dict | None):
+        raise TypeError(f"{memory!r:.40} is no memory of a sampler")
+    return memory

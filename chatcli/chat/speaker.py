@@ -152,7 +152,7 @@ class Speaker:
             self._recording.log,
             ids=[*plan.ids, *reply],
             said=said,
-            sampling=chain.config,
+            chain=chain,
             origin=self.origin,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from chatcli.engine.types import Finish, Usage
 from chatcli.sampling.types import SamplingConfig
@@ -63,7 +63,8 @@ class Run:
     """One stretch of generation within a reply; `/continue` adds another.
 
     `sampling` holds the seed that was in force, given or drawn. `finish` is None where the
-    process ended before the reply did.
+    process ended before the reply did. `memory` is what a sampler that steers by what was
+    drawn before goes on from after it, see `SamplerChain.memory`.
     """
 
     tokens: int
@@ -71,6 +72,7 @@ class Run:
     origin: Origin
     finish: Finish | None = None
     usage: Usage = field(default_factory=Usage)
+    memory: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ CHAINS: dict[str, dict[str, Any]] = {
     "truncated": {"temperature": 0.8, "top_k": 20, "top_p": 0.9},
     "penalties of the reply alone": {"order": "vllm", "frequency_penalty": 0.5, "min_p": 0.02},
     "llamacpp": {"order": "llamacpp", "repetition_penalty": 1.3, "typical_p": 0.8},
+    "mirostat": {"mirostat": 2, "mirostat_tau": 3.0, "mirostat_eta": 0.5},
+    "adaptive": {"top_k": 50, "adaptive_target": 0.3, "adaptive_decay": 0.7},
+    "looking back": {"dry_multiplier": 0.8, "no_repeat_ngram_size": 3, "xtc_probability": 0.5},
     "biased": {"logit_bias": {5: -float("inf"), 7: 3.0}},
 }
 

@@ -118,14 +118,15 @@ def _stretches(
 ) -> Iterator[Iterator[Step]]:
     """The steps of each run, by the chain that was in force in it."""
     model = repl.talk.model
-    cache, start = model.new_cache(), turn.prompt_length
+    cache, start, memory = model.new_cache(), turn.prompt_length, None
     for run in turn.runs:
-        end = start + run.tokens
+        end, sampler = start + run.tokens, SamplerChain(run.sampling)
+        sampler.recall(memory)
         yield retrace(
             model,
             ids[:end],
             start,
-            SamplerChain(run.sampling),
+            sampler,
             top=_CANDIDATES,
             prompt_length=turn.prompt_length,
             cache=cache,
@@ -133,7 +134,7 @@ def _stretches(
         )
         if cancelled():
             return
-        start = end
+        start, memory = end, run.memory
 
 
 def _chains(number: int, turn: Turn) -> Iterator[list[str]]:
