@@ -61,4 +61,4 @@ class Remarks:
 
 
 def _rows(line: str, columns: int) -> list[str]:
-    return wrap(line, columns) if cell_len(line) >= columns else [line]
+    return wrap(line, columns) if cell_len(line) > columns else [line]

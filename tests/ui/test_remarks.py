@@ -47,6 +47,7 @@ def test_what_is_held_is_said_where_the_reply_fails_too() -> None:
         ("一二三四五六七 八", ["一二三四五六七", "八"]),
         ("  spaces stay", ["  spaces", "stay"]),
         ("two  spaces", ["two  spaces"]),
+        ("just as wide", ["just as wide"]),
     ],
 )
 def test_a_person_gets_whole_words_in_a_row(text: str, lines: list[str]) -> None:
