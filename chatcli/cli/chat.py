@@ -190,6 +190,7 @@ def _greet(env: Environment, talk: Conversation) -> None:
     """What a person should know before the first line; a script only what it may trip over."""
     from chatcli.text.lint import lint
     from chatcli.text.tokenizer import CheckpointTokenizer
+    from chatcli.ui.figures import count
     from chatcli.ui.folding import fold
 
     checkpoint, tokenizer = talk.model.checkpoint, talk.model.tokenizer
@@ -197,7 +198,10 @@ def _greet(env: Environment, talk: Conversation) -> None:
         for warning in lint(tokenizer):
             env.say(f"{checkpoint.name}: {warning}")
     if env.interactive:
+        session, turns = talk.session, len(talk.path)
+        resumed = [f"{session.name or session.id}, {count(turns, 'turn')}"] if turns else []
         facts = [
+            *resumed,
             checkpoint.name,
             f"{checkpoint.dtype} on {checkpoint.device}",
             f"context {checkpoint.context_length:,}",

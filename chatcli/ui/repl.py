@@ -82,6 +82,7 @@ class Repl:
         self.remarks = remarks or Remarks(env)
         self.failed = False
         self.ended = False  # by a signal: no line is asked for any more
+        self.told = False  # how to resume
         self.reply: Reply | None = None
         self.first = ""  # what the next line begins with
         self._defaults = defaults
@@ -219,6 +220,7 @@ class Repl:
 
     def leaving(self) -> str:
         """How this conversation can be taken up again; "" where it isn't kept."""
+        self.told = True
         if self.keeper is None or not len(self.talk.tree):
             return ""
         return f"to go on: chatcli chat --session {self.talk.session.id}"
@@ -235,15 +237,17 @@ def run_repl(
     env = repl.env
     if lines is None and env.interactive:
         lines = typed_lines(repl, LineOptions(editing_mode), env, repl.say)
-    for line in env.lines() if lines is None else lines:
-        if not repl.take(line):
-            _say_goodbye(repl)
-            break
+    try:
+        for line in env.lines() if lines is None else lines:
+            if not repl.take(line):
+                break
+    finally:  # also after a second Ctrl-C in a reply, and a signal at the prompt
+        _say_goodbye(repl)
     return not repl.failed
 
 
 def _say_goodbye(repl: Repl) -> None:
-    """How to resume, where the terminal is still there to read it."""
-    if repl.env.interactive and (word := repl.leaving()):
+    """How to resume, once, where a terminal is still there to read it."""
+    if repl.env.interactive and not repl.told and (word := repl.leaving()):
         with suppress(OSError, OutputError):
             repl.say(word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -193,6 +193,32 @@ def test_keys_on_a_terminal(keys: str, said: list[str]) -> None:
         assert run_repl(talk.repl)
     assert [turn.user for turn in talk.conversation.path] == said
     assert ("to go on: chatcli chat --session " in talk.err) is bool(said)
+
+
+def test_a_second_ctrl_c_keeps_the_reply_and_says_how_to_resume() -> None:
+    talk = Talk(terminal=True)
+
+    def twice(tokens: Sequence[int]) -> list[float]:
+        if list(tokens[-3:]) == [97] * 3:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return [0.0] * 97 + [99.0]
+
+    talk.scripted.script = twice
+    with pytest.raises(KeyboardInterrupt):
+        talk.say("first")
+    assert talk.said == [("first", "aaa")]
+    assert talk.err.count(f"chatcli chat --session {talk.kept.id}") == 1
+
+
+def test_a_signal_at_the_prompt_says_how_to_resume() -> None:
+    talk = Talk("one", terminal=True)
+
+    def lines() -> Iterator[str]:
+        yield "first"  # then the terminal's lines end without a word, as after SIGTERM
+
+    run_repl(talk.repl, lines())
+    assert talk.err.count(f"chatcli chat --session {talk.kept.id}") == 1
 
 
 def test_remarks_from_below_wait_for_the_end_of_the_reply() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.sampling.orders import PRESETS as ORDERS
 from chatcli.ui.commands.completion import path_words
 from chatcli.ui.commands.presets import PRESETS
 from chatcli.ui.commands.values import KEYS
@@ -24,11 +25,11 @@ def offered(talk: Talk, line: str) -> list[str]:
         ("/sw", ["/switch "]),
         ("/set temp", ["/set temperature "]),
         ("/set order ll", ["/set order llamacpp"]),
-        ("/set order ", ["hf", "llamacpp", "vllm", "mlx", "none", "default"]),
+        ("/set order ", [*ORDERS, "none", "default"]),
         ("/set overflow d", ["/set overflow drop-oldest", "/set overflow default"]),
         ("/set seed n", ["/set seed none"]),
         ("/set  top_k d", ["/set  top_k default"]),
-        ("/get min", ["/get min_p"]),
+        ("/get presence", ["/get presence_penalty"]),
         ("/retry temp", ["/retry temperature="]),
         ("/retry seed=5 order=m", ["/retry seed=5 order=mlx"]),
         ("/regen temp", ["/regen temperature="]),
