@@ -15,6 +15,7 @@
     ├── PromptFileError          a prompt file with unknown keys or missing variables
     ├── ConfigError              a config file that can't be read, or a key that doesn't exist
     ├── StoreError               kept conversations that can't be read, written or found
+    ├── TraceError               a trace of another version, cut short, or changed
     └── TrainingError            a corpus, recipe or run folder that can't be used
 
 Each message is one line that names the thing, the value got and the remedy. Errors of
@@ -36,6 +37,7 @@ __all__ = [
     "StoreError",
     "TemplateError",
     "TokenizerError",
+    "TraceError",
     "TrainingError",
     "UnsupportedError",
     "UsageError",
@@ -107,6 +109,10 @@ class ConfigError(ChatcliError):
 
 class StoreError(ChatcliError):
     """Kept conversations that can't be read, written, or found."""
+
+
+class TraceError(ChatcliError):
+    """A trace of another version, cut short, changed, or none at all."""
 
 
 class TrainingError(ChatcliError):

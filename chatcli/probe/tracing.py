@@ -1,0 +1,194 @@
+"""Recording a trace: a sampler chain that also writes down what it drew, and from what.
+
+To the engine it is a chain like any other, so a run without a trace pays nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from chatcli import __version__
+from chatcli.model.types import LanguageModel
+from chatcli.probe.trace import VERSION, Rest
+from chatcli.probe.trace_file import TraceFile
+from chatcli.sampling.chain import SamplerChain
+from chatcli.sampling.pool import ranked
+from chatcli.sampling.random import uniform
+from chatcli.sampling.types import Draw, SamplingConfig, View
+from chatcli.text.json_text import json_text
+from chatcli.text.types import Tokenizer
+
+__all__ = ["Recorder", "TracedChain"]
+
+_XTC_STREAM = 1
+_CHECKPOINT = ("name", "architecture", "engine", "dtype", "device", "vocab_size", "digest")
+
+_Row32 = npt.NDArray[np.float32]
+
+
+class Recorder:
+    """One trace, being written: of every draw the `top` best logits, and sums over the rest."""
+
+    def __init__(self, path: Path, *, top: int = 50, force: bool = False) -> None:
+        self._file, self._top = TraceFile(path, force=force), top
+        self._told: set[int] = set()  # the ids whose bytes are in the file
+        self._samples = self._positions = 0
+        self._file.write(json_text({"trace": VERSION, "chatcli": __version__, "top": top}))
+
+    def chain(self, config: SamplingConfig, model: LanguageModel) -> SamplerChain:
+        """A chain for one reply of `model`, recorded from its first draw on."""
+        return TracedChain(config, model, self)
+
+    def close(self) -> None:
+        """Write that the trace is whole, and close the file."""
+        end = {"end": True, "samples": self._samples, "positions": self._positions}
+        self._file.write(json_text(end))
+        self._file.close()
+
+    def begin(
+        self,
+        model: LanguageModel,
+        chain: SamplerChain,
+        bound: SamplingConfig,
+        history: Sequence[int],
+        prompt_length: int,
+    ) -> None:
+        """A sample starts after `history`."""
+        sampling = {**chain.config.to_dict(), "seed": chain.seed}
+        in_ids = bound.to_dict()
+        whole = dataclasses.asdict(model.checkpoint)
+        self._file.write(
+            json_text(
+                {
+                    "sample": self._samples,
+                    "seed": chain.seed,
+                    "sampling": sampling,
+                    "bound": {k: v for k, v in in_ids.items() if v != chain.config.to_dict()[k]},
+                    "checkpoint": {name: whole[name] for name in _CHECKPOINT},
+                    "prompt_length": prompt_length,
+                    "prompt_ids": list(history),
+                    "bytes": self._bytes(history, model.tokenizer),
+                }
+            )
+        )
+        self._samples += 1
+
+    def draw(
+        self,
+        logits: Tensor,
+        position: tuple[int, int],
+        draw: Draw,
+        view: View,
+        streams: Mapping[int, float],
+        memory: Mapping[str, Any] | None,
+        tokenizer: Tokenizer,
+    ) -> None:
+        """A token was drawn from `logits` [V]; `position` is its index in the reply, and in all."""
+        row = logits.float().numpy(force=True)  # (V,)
+        places = ranked(row, self._top)
+        places = places[row[places] > -np.inf]
+        if draw.token not in places:
+            places = np.append(places, draw.token)
+        tokens, best = places.tolist(), row[places].tolist()
+        rest = _rest(row, places)
+        fields = (
+            ("index", position[0]),
+            ("position", position[1]),
+            ("token", draw.token),
+            ("logit", f"{float(row[draw.token]):.9g}"),
+            ("u", json.dumps(draw.u)),
+            ("interval", json.dumps(draw.interval)),
+            ("streams", json.dumps(streams)),
+            ("logsumexp", repr(_logsumexp(best, rest))),
+            ("entropy_bits", repr(view.entropy_bits)),
+            # Nine digits are a float32 to the last bit.
+            ("candidates", f'{{"token":[{_joined(tokens)}],"logit":[{_digits(best)}]}}'),
+            ("rest", "null" if rest is None else json.dumps(dataclasses.asdict(rest))),
+            ("memory", json.dumps(memory)),
+            ("bytes", json.dumps(self._bytes(tokens, tokenizer))),
+        )
+        self._file.write("{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}")
+        self._positions += 1
+
+    def _bytes(self, tokens: Iterable[int], tokenizer: Tokenizer) -> dict[int, str]:
+        """The bytes, in hex, of the tokens that are named for the first time."""
+        new = [token for token in dict.fromkeys(tokens) if token not in self._told]
+        self._told.update(new)
+        known = tokenizer.vocab_size  # a model's head may be wider
+        return {token: tokenizer.token_bytes(token).hex() for token in new if token < known}
+
+
+class TracedChain(SamplerChain):
+    """A chain whose draws are recorded; what it draws is what it would draw anyway."""
+
+    def __init__(self, config: SamplingConfig, model: LanguageModel, recorder: Recorder) -> None:
+        super().__init__(config)
+        self._model, self._recorder = model, recorder
+        self._next: tuple[int, int, int] | None = None  # position, prompt, last token
+
+    def observe(
+        self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
+    ) -> tuple[Draw, View]:
+        """As any chain's, written down."""
+        index = len(history) - prompt_length
+        memory = self.memory(index)
+        draw, view = super().observe(logits, history, prompt_length=prompt_length, top=top)
+        if self._next != (len(history), prompt_length, history[-1]):
+            self._recorder.begin(self._model, self, self._bound, history, prompt_length)
+        self._next = (len(history) + 1, prompt_length, draw.token)
+        streams = {}
+        if any(stage.name == "xtc" for stage in draw.stages):
+            streams[_XTC_STREAM] = uniform(self.seed, len(history), _XTC_STREAM)
+        place = (index, len(history))
+        self._recorder.draw(logits, place, draw, view, streams, memory, self._model.tokenizer)
+        return draw, view
+
+
+def _rest(row: _Row32, places: npt.NDArray[np.int64]) -> Rest | None:
+    """Sums over what is finite in the row besides `places`."""
+    others = np.ones(row.size, dtype=np.bool_)
+    others[places] = False
+    logits = row[others].astype(np.float64)
+    if logits.size and logits.min() == -np.inf:
+        logits = logits[logits > -np.inf]
+    if not logits.size:
+        return None
+    best = float(logits.max())
+    shifted = logits - best
+    weights = np.exp(shifted)
+    total = float(weights.sum())
+    entropy = max(0.0, math.log(total) - float(np.einsum("i,i", weights, shifted)) / total)
+    mean = float(shifted.mean())
+    shifted -= mean
+    return Rest(
+        count=logits.size,
+        max=best,
+        logsumexp=best + math.log(total),
+        mean=best + mean,
+        spread=math.sqrt(float(np.einsum("i,i", shifted, shifted)) / logits.size),
+        entropy_bits=entropy / math.log(2),
+        agreement=float(np.einsum("i,i", weights, weights)) / total**2,
+    )
+
+
+def _logsumexp(logits: Sequence[float], rest: Rest | None) -> float:
+    best = max(logits) if rest is None else max(*logits, rest.logsumexp)
+    total = sum(math.exp(logit - best) for logit in logits)
+    return best + math.log(total + (0 if rest is None else math.exp(rest.logsumexp - best)))
+
+
+def _joined(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _digits(numbers: Sequence[float]) -> str:
+    return ("%.9g," * len(numbers))[:-1] % tuple(numbers)
