@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "chat": "Talk with a model over many turns.",
     "complete": "Continue a text, and show the probability of every token.",
     "probs": "Show what the next token may be, and what each sampling stage does to it.",
+    "tokens": "Show the tokens of a text, by one tokenizer or several side by side.",
     "models": "List what can be loaded, and show what a model is.",
     "sessions": "List, read, search, export, import and delete kept conversations.",
     "prompts": "List, show and check the prompts that --prompt takes.",

@@ -16,7 +16,7 @@ from chatcli.cli.options import SamplingFlags, sampling_given
 from chatcli.errors import UsageError
 from chatcli.sampling.types import SamplingConfig
 
-__all__ = ["preset_problem", "value_problem", "written_as"]
+__all__ = ["as_option", "preset_problem", "value_problem", "written_as"]
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("auto", "native", "transformers"),
@@ -33,6 +33,7 @@ def value_problem(parameter: Any, key: str, value: Any) -> str | None:
 
     `parameter` is the option as typer holds it.
     """
+    value = as_option(parameter, value)
     allowed, fits = _type_of(parameter)
     if not fits(value):
         return f"{key} is {written_as(value)}, but must be {allowed}"
@@ -42,6 +43,13 @@ def value_problem(parameter: Any, key: str, value: Any) -> str | None:
         except typer.BadParameter as error:
             return f"{key}: {error.message.rstrip('.')}"
     return _meaning_problem(key, value)
+
+
+def as_option(parameter: Any, value: Any) -> Any:
+    """One text as a list, for an option that the environment names one of, too: a model where
+    several may stand."""
+    several = parameter.multiple and parameter.envvar is not None
+    return [value] if several and isinstance(value, str) else value
 
 
 def preset_problem(settings: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,7 @@ from typing import Any
 
 from chatcli.cli.config_file import Entry, config_path, read_entries
 from chatcli.cli.config_rules import Said, contradiction, giving_way
-from chatcli.cli.config_values import preset_problem, value_problem, written_as
+from chatcli.cli.config_values import as_option, preset_problem, value_problem, written_as
 from chatcli.errors import ConfigError
 
 __all__ = ["Configuration", "Defaults", "every_command", "presets", "read_configuration", "settle"]
@@ -73,7 +73,10 @@ class Defaults:
     def get(self, name: str) -> Any:
         """The value for a parameter, None where the file says nothing."""
         entry = self.entries.get(name)
-        return None if entry is None else entry.value
+        if entry is None:
+            return None
+        option = next(each for each in self.options.values() if each.name == name)
+        return as_option(option, entry.value)
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:

@@ -15,7 +15,7 @@ from typer import Context, Option
 
 from chatcli.errors import ChatcliError, PromptFileError, SamplingError, UsageError
 from chatcli.text.prompt_binding import BoundPrompt
-from chatcli.text.types import Message
+from chatcli.text.types import Message, Tokenizer
 
 if TYPE_CHECKING:
     from chatcli.model.types import LanguageModel
@@ -30,6 +30,7 @@ __all__ = [
     "check_prompt_flags",
     "checked_sampling",
     "complete_prompts",
+    "mention_unreadable",
     "prompt_ids",
     "raw_text",
     "read_prompt",
@@ -181,7 +182,7 @@ def check_prompt_flags(flags: PromptFlags, prompt: BoundPrompt = PLAIN) -> None:
         prompt.text("")
 
 
-def read_prompt(argument: str, env: Environment) -> str:
+def read_prompt(argument: str, env: Environment, name: str = "PROMPT") -> str:
     """PROMPT as text; `-` is all of stdin, less one final newline.
 
     Raises UsageError where the bytes are not UTF-8.
@@ -193,7 +194,7 @@ def read_prompt(argument: str, env: Environment) -> str:
         argument.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"PROMPT isn't UTF-8: undecodable byte at character {error.start:,}; "
+            f"{name} isn't UTF-8: undecodable byte at character {error.start:,}; "
             "convert it first (iconv -t utf-8)"
         ) from error
     return argument
@@ -227,7 +228,7 @@ def prompt_ids(
     if flags.chat:
         return _chat_ids(model, text, flags, notice, prompt)
     whole = raw_text(text, flags, prompt)
-    _mention_unreadable(model, whole, flags, notice)
+    mention_unreadable(model.tokenizer, whole, flags.special, notice)
     ids = model.tokenizer.encode(whole, bos=True, special=flags.special)
     if not ids:
         raise UsageError(
@@ -239,10 +240,11 @@ def prompt_ids(
     return ids
 
 
-def _mention_unreadable(
-    model: LanguageModel, text: str, flags: PromptFlags, notice: Callable[[str], None]
+def mention_unreadable(
+    tokenizer: Tokenizer, text: str, special: bool, notice: Callable[[str], None]
 ) -> None:
-    if lost := model.tokenizer.unreadable(text, special=flags.special):
+    """Tell `notice` which characters of `text` the vocabulary has nothing for, if any."""
+    if lost := tokenizer.unreadable(text, special=special):
         notice(_unreadable_remark(lost))
 
 
@@ -266,7 +268,7 @@ def _chat_ids(
     messages = [*_preamble(flags, prompt), prompt.message(text)]
     prefill = reply_prefill(flags, prompt)
     typed = "".join(message.content for message in messages) + prefill
-    _mention_unreadable(model, typed, flags, notice)
+    mention_unreadable(model.tokenizer, typed, flags.special, notice)
     return model.tokenizer.encode_chat(messages, prefill=prefill)
 
 

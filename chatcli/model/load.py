@@ -13,16 +13,15 @@ from typing import Any
 
 import torch
 
-from chatcli.model.adapters import TOKENIZERS
 from chatcli.model.device import Demand, check_memory, pick_device, pick_dtype
 from chatcli.model.digest import digest
 from chatcli.model.files import read_config
-from chatcli.model.generation import GENERATION_CONFIG, eos_ids_from_files
 from chatcli.model.resolve import BUILTIN, Location, resolve
 from chatcli.model.sizes import ModelSizes, read_weight_sizes
 from chatcli.model.support import choose_engine
+from chatcli.model.tokenizing import tokenizer_of
 from chatcli.model.types import LanguageModel
-from chatcli.text.tokenizer import CheckpointTokenizer, load_tokenizer
+from chatcli.text.tokenizer import CheckpointTokenizer
 
 __all__ = ["load"]
 
@@ -56,7 +55,7 @@ def load(
     held = min(context or CONTEXT_UNASKED, sizes.context_length or CONTEXT_UNASKED)
     demand = Demand(weights.parameters, sizes.kv_per_token or 0, held)
     check_memory(location.name, demand, precision, place)
-    tokenizer, say = _tokenizer(location, config), notice or (lambda line: None)
+    tokenizer, say = tokenizer_of(location, config), notice or (lambda line: None)
     loading = _Loading(location, config, place, precision, context, tokenizer, say)
     model = loading.native() if chosen == "native" else loading.transformers()
     if tokenizer.vocab_size > model.checkpoint.vocab_size:
@@ -65,11 +64,6 @@ def load(
             f"{model.checkpoint.vocab_size:,}: a text that needs the others is refused"
         )
     return model
-
-
-def _tokenizer(location: Location, config: Mapping[str, Any]) -> CheckpointTokenizer:
-    ends = eos_ids_from_files(location.holder(GENERATION_CONFIG), config)
-    return load_tokenizer(location.holder(*TOKENIZERS), extra_eos=ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import unicodedata
 
 from chatcli.text.types import Tokenizer
 
-__all__ = ["token_label", "visible"]
+__all__ = ["one_line", "token_label", "visible"]
 
 LINE_MARKS = {"\n": "↵", "\t": "⇥", " ": "␣"}
 # A subdivision flag (England, Scotland, Wales …): the one honest use of tag characters.
@@ -38,6 +38,14 @@ def visible(text: str, *, keep_newlines: bool = True) -> str:
     """
     shown = INERT.sub(_shown, text)
     return shown if keep_newlines else shown.replace("\n", LINE_MARKS["\n"])
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, with spaces (␣), tabs (⇥) and newlines (↵) made visible."""
+    shown = visible(text)
+    for char, mark in LINE_MARKS.items():
+        shown = shown.replace(char, mark)
+    return shown
 
 
 def token_label(tokenizer: Tokenizer, token: int) -> str:
@@ -73,9 +81,7 @@ def _bytes_label(broken: str) -> str:
 
 def _text_label(text: str) -> str:
     """A leading mark that would sit on the character before it gets a place of its own."""
-    label = visible(text)
-    for char, mark in LINE_MARKS.items():
-        label = label.replace(char, mark)
+    label = one_line(text)
     if not label or not _joins(label[0]):
         return label
     combining = unicodedata.combining(label[0]) != 0

@@ -20,9 +20,9 @@ from chatcli.ui.folding import fold
 from chatcli.ui.panel import clip
 from chatcli.ui.theme import Paint
 
-__all__ = ["part_name", "token_flow", "token_heading", "token_rows"]
+__all__ = ["CONTROL_MARK", "part_name", "spelt_bytes", "token_flow", "token_heading", "token_rows"]
 
-_CONTROL = "◆"
+CONTROL_MARK = "◆"
 _GAP = "  "
 _NARROWEST = 8
 _WIDEST_LABEL = 16
@@ -44,7 +44,7 @@ def token_heading(
     control = sum(map(tokenizer.is_special, ids))
     facts = [
         count(len(ids), "token"),
-        f"{control:,} of them control tokens ({_CONTROL})",
+        f"{control:,} of them control tokens ({CONTROL_MARK})",
     ]
     if cached is not None:
         facts.append(f"{cached:,} in the cache" + _to_read(len(ids) - cached))
@@ -79,7 +79,7 @@ def token_rows(
         Column("place", [f"{part.start + place:,}" for part, place in of], rank=1, right=True),
         Column("id", [str(token) for token in ids], right=True),
         Column("token", [clip(_label(tokenizer, one), _WIDEST_LABEL) for one in ids], gives=True),
-        Column("bytes", [_spelt(tokenizer.token_bytes(one)) for one in ids], rank=2),
+        Column("bytes", [spelt_bytes(tokenizer.token_bytes(one)) for one in ids], rank=2),
         Column("part", [part_name(part) for part, _ in of]),
     ]
     heading, *rows = table_lines(table, columns)
@@ -115,7 +115,7 @@ def _cells(part: Part, tokenizer: Tokenizer, room: int) -> Iterator[_Cell]:
 
 def _label(tokenizer: Tokenizer, token: int) -> str:
     label = token_label(tokenizer, token)
-    return f"{_CONTROL}{label}" if tokenizer.is_special(token) else label
+    return f"{CONTROL_MARK}{label}" if tokenizer.is_special(token) else label
 
 
 def _wrapped(cells: Iterable[_Cell], room: int) -> Iterator[list[_Cell]]:
@@ -141,6 +141,7 @@ def _pair(cells: Sequence[_Cell], style: str, paint: Paint) -> tuple[str, str]:
     return above.rstrip(), below.rstrip()
 
 
-def _spelt(data: bytes) -> str:
+def spelt_bytes(data: bytes) -> str:
+    """Bytes in hex, the first of them where there are many: "E4 B8 AD"."""
     spelt = data[:_BYTES].hex(" ").upper()
     return f"{spelt} …" if len(data) > _BYTES else spelt
