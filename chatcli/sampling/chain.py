@@ -131,6 +131,14 @@ class SamplerChain:
         after = np.stack([_probs(pool, ids) for pool in (run.first, *run.pools)], axis=1)
         return tuple(map(tuple, after[:, 1:].tolist()))
 
+    def survivors(self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0) -> Pool:
+        """What the stages leave to draw from; greedy, the best alone. Nothing is drawn or learnt.
+
+        `sample` gives what `pick` picks from it. Raises what `sample` raises.
+        """
+        last = self._run(logits, history, prompt_length).last
+        return _argmax(last) if self._config.greedy else last
+
     def describe(self) -> str:
         """The active stages in order: "temperature 0.8 → top_k 40 → top_p 0.95"."""
         return describe(self._config)
