@@ -18,6 +18,7 @@ from chatcli.chat.branches import Branches, BranchView
 from chatcli.chat.remarks import nearly_full, not_promised
 from chatcli.chat.reply import Draft
 from chatcli.chat.session import new_session
+from chatcli.chat.settings import around
 from chatcli.chat.speaker import Speaker
 from chatcli.chat.tree import Tree, messages_of, new_turn_id
 from chatcli.chat.types import Origin, Session, Settings, Turn
@@ -171,14 +172,15 @@ class Conversation:
         top: Top = 10,
         cancelled: Cancelled | None = None,
     ) -> Iterator[Chunk]:
-        """One turn: the reply to `text`, streamed. What isn't given is as in `settings`.
+        """One turn: the reply to `text`, streamed. What isn't given is as in `settings`, which
+        may also put something around the message.
 
         Raises ContextError where the message can't fit, before anything changes.
         """
         given: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "prefill": prefill}
         given = {name: value for name, value in given.items() if value is not None}
         settings = dataclasses.replace(self.settings, **given)
-        return self._reply(self.head, text, settings, top, cancelled)
+        return self._reply(self.head, around(settings, text), settings, top, cancelled)
 
     def retry(
         self,
@@ -207,8 +209,8 @@ class Conversation:
 
         Raises UsageError where there is no such turn.
         """
-        before = self._before(self.turn(number))
-        return self._reply(before, text, self.settings, top, cancelled)
+        parent, message = self._before(self.turn(number)), around(self.settings, text)
+        return self._reply(parent, message, self.settings, top, cancelled)
 
     def resume(self, *, top: Top = 10, cancelled: Cancelled | None = None) -> Iterator[Chunk]:
         """The last reply goes on, token for token as if it had not ended.

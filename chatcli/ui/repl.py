@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chatcli.chat.conversation import Conversation
-from chatcli.chat.settings import around
 from chatcli.chat.types import Session, Settings
 from chatcli.chat.window import Window
 from chatcli.engine.types import Chunk
@@ -124,7 +123,7 @@ class Repl:
         try:
             self.show(
                 lambda frames, interrupt: self.talk.ask(
-                    around(self.talk.settings, text), top=frames, cancelled=interrupt.cancelled
+                    text, top=frames, cancelled=interrupt.cancelled
                 ),
                 prefix=self.talk.settings.prefill,
             )

@@ -299,3 +299,13 @@ def test_ten_thousand_turns_go_on() -> None:
     assert say(talk, "more") == "hi"
     assert talk.head is not None and 9_900 < talk.head.forgotten <= 10_000
     assert len(talk.path) == 10_001
+
+
+def test_what_a_prompt_puts_around_a_message_is_part_of_it() -> None:
+    settings = Settings(GREEDY, before="Q: ", after="\nA:")
+    talk = Conversation(ScriptedModel("hi"), settings=settings)
+    say(talk, "a")
+    assert talk.messages[0] == Message("user", "Q: a\nA:")
+    list(talk.edit(1, "b"))
+    list(talk.retry())
+    assert talk.messages[0] == Message("user", "Q: b\nA:")

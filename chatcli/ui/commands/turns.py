@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcli.chat.settings import around, inside
+from chatcli.chat.settings import inside
 from chatcli.ui.commands.registry import Command, no_argument
 from chatcli.ui.commands.settings import pair_words
 from chatcli.ui.commands.values import changed
@@ -68,7 +68,7 @@ def _edit(repl: Repl, argument: str) -> bool:
         repl.say(f"{number} > {text}")
     repl.show(
         lambda frames, interrupt: talk.edit(
-            number, around(talk.settings, text), top=frames, cancelled=interrupt.cancelled
+            number, text, top=frames, cancelled=interrupt.cancelled
         ),
         prefix=talk.settings.prefill,
     )
