@@ -84,14 +84,16 @@ def _pairs(command: Sequence[str], said: Mapping[str, object]) -> Iterator[tuple
 
 def _without_a_place(said: Mapping[str, Said]) -> Iterator[str]:
     """Settings whose stage isn't in the list of stages that the command line gives."""
-    from chatcli.sampling.orders import PRESETS, STAGE_NAMES
+    from chatcli.sampling.catalog import CATALOG
+    from chatcli.sampling.orders import PRESETS
 
     order = said.get("order")
     if order is None or order.nearness != _FLAG or order.value in PRESETS:
         return
     stages = {stage.strip() for stage in order.value.split(",")}
-    for name in STAGE_NAMES:
-        if name in said and said[name].from_file and name not in stages:
+    for stage in CATALOG.values():
+        name = stage.settings[0]
+        if name in said and said[name].from_file and stage.name not in stages:
             yield name
 
 

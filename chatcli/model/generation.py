@@ -18,15 +18,27 @@ __all__ = ["GENERATION_CONFIG", "eos_ids_from_files", "sampling_defaults"]
 
 GENERATION_CONFIG = "generation_config.json"
 
+
+def _counts(x: float) -> bool:
+    return x >= 0 and x == int(x)
+
+
 # Each SamplingConfig field that the file may set: what is allowed, in words and as a test.
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "temperature": ("a number of 0 or more", lambda x: x >= 0),
-    "top_k": ("a whole number of 0 or more", lambda x: x >= 0 and x == int(x)),
+    "top_k": ("a whole number of 0 or more", _counts),
     "top_p": ("a number in (0, 1]", lambda x: 0 < x <= 1),
     "min_p": ("a number in [0, 1]", lambda x: 0 <= x <= 1),
     "typical_p": ("a number in (0, 1]", lambda x: 0 < x <= 1),
     "repetition_penalty": ("a number above 0", lambda x: x > 0),
+    "no_repeat_ngram_size": ("a whole number of 0 or more", _counts),
+    "min_length": ("a whole number of 0 or more", _counts),
+    "min_new_tokens": ("a whole number of 0 or more", _counts),
+    "top_h": ("a number in [0, 1]", lambda x: 0 <= x <= 1),
+    "epsilon_cutoff": ("a number in [0, 1)", lambda x: 0 <= x < 1),
+    "eta_cutoff": ("a number in [0, 1)", lambda x: 0 <= x < 1),
 }
+_WHOLE = ("top_k", "no_repeat_ngram_size", "min_length", "min_new_tokens")
 
 
 def sampling_defaults(folder: Path | None) -> dict[str, Any]:
@@ -60,7 +72,7 @@ def _checked(folder: Path, name: str, value: Any) -> float | int:
             f"{folder / GENERATION_CONFIG} sets {name} to {value!r}, not {allowed}: "
             "correct or delete that line"
         )
-    return int(value) if name == "top_k" else float(value)
+    return int(value) if name in _WHOLE else float(value)
 
 
 def eos_ids_from_files(folder: Path, config: Mapping[str, Any]) -> list[int]:

@@ -296,7 +296,7 @@ CATALOG: Mapping[str, StageInfo] = {
             lambda config: config.adaptive_target >= 0,
             _with("adaptive_target", ("decay", "adaptive_decay")),
             "prefers tokens whose probability keeps the running mean on target",
-            "MrJackSpade 2025, llama.cpp",
+            "llama.cpp, PR 17927",
         ),
         StageInfo(
             "mirostat",

@@ -2,16 +2,16 @@
 
 A text is what a person means whatever the checkpoint is, so a config keeps it; the ids follow
 from the tokenizer in use. Which they are is decided here: a word in its usual spelling, with
-and without a space before it; a breaker as every token that holds it.
+and without a space before it; a bad word besides, and a breaker, as every token that holds it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from chatcli.errors import SamplingError
 
@@ -80,25 +80,28 @@ def unbound(config: SamplingConfig) -> str | None:
 
 def bound(config: SamplingConfig, tokenizer: Tokenizer) -> SamplingConfig:
     """The same settings in the ids of `tokenizer`; the very config where nothing is to do."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
+    key = cast(Hashable, tokenizer)  # by identity, which a protocol doesn't say
     ends = config.eos_ids
     if ends is None and any(_on(config, name) for name in _ENDED):
         ends = changes["eos_ids"] = tuple(sorted(tokenizer.eos_ids))
     if any(isinstance(word, str) for word in config.bad_words):
-        changes["bad_words"] = tuple(_spelt(tokenizer, config.bad_words))
+        holding = _holding(key, config.bad_words)
+        spelt = _spelt(tokenizer, config.bad_words)
+        changes["bad_words"] = tuple(dict.fromkeys((*spelt, *holding)))
     if any(isinstance(word, str) for word, _ in config.sequence_bias):
         changes["sequence_bias"] = tuple(
             (ids, bias) for word, bias in config.sequence_bias for ids in _spelt(tokenizer, (word,))
         )
     if config.dry_multiplier:
         words = BREAKERS if config.dry_breakers is None else config.dry_breakers
-        changes["dry_breakers"] = _breakers(tokenizer, words)  # type: ignore[arg-type]  # by identity
+        changes["dry_breakers"] = _breakers(key, words)
     if config.xtc_probability:
         spared = ("\n",) if config.xtc_spared is None else config.xtc_spared
         also = sorted(tokenizer.eos_ids) if config.xtc_spared is None else ()
         last = (ids[-1:] for ids in _spelt(tokenizer, spared, spaced=False))
         changes["xtc_spared"] = (*last, *((token,) for token in also))
-    return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
+    return dataclasses.replace(config, **changes) if changes else config
 
 
 def _on(config: SamplingConfig, name: str) -> bool:
@@ -127,21 +130,32 @@ def _spelt(tokenizer: Tokenizer, words: Words, *, spaced: bool = True) -> Iterat
 
 
 @lru_cache(maxsize=4)
-def _breakers(tokenizer: Tokenizer, words: Words) -> Sequences:
+def _breakers(tokenizer: Any, words: Words) -> Sequences:
     """Every token that holds a breaker, alone; and those that begin one, with what follows."""
-    given = [word for word in words if not isinstance(word, str)]
-    texts = [word.encode() for word in words if isinstance(word, str)]
-    found = dict.fromkeys(given)
-    for token in range(tokenizer.vocab_size) if texts else ():
-        if tokenizer.is_special(token):
-            continue
-        piece = tokenizer.token_bytes(token)
-        for text in texts:
-            if text in piece:
-                found[(token,)] = None
-            elif len(text) > 1:
+    found = dict.fromkeys((*id_sequences(words), *_holding(tokenizer, words)))
+    for text in (word.encode() for word in words if isinstance(word, str) and len(word) > 1):
+        for token, piece in _pieces(tokenizer):
+            if text not in piece:
                 found.update(dict.fromkeys(_begun(tokenizer, token, piece, text)))
     return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _holding(tokenizer: Any, words: Words) -> Sequences:
+    """Every token that holds one of the texts."""
+    texts = [word.encode() for word in words if isinstance(word, str)]
+    return tuple(
+        (token,)
+        for token, piece in (_pieces(tokenizer) if texts else ())
+        if any(text in piece for text in texts)
+    )
+
+
+def _pieces(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes]]:
+    """The bytes of every token that is text."""
+    for token in range(tokenizer.vocab_size):
+        if not tokenizer.is_special(token):
+            yield token, tokenizer.token_bytes(token)
 
 
 def _begun(

@@ -178,7 +178,7 @@ def test_stdin_that_is_not_utf8_is_named_by_its_offset(name: str) -> None:
     [
         ("chatcli com", {"complete"}),
         ("chatcli complete --temp", {"--temperature"}),
-        ("chatcli complete --order ", {"hf", "llamacpp", "vllm", "mlx"}),
+        ("chatcli complete --order ", {"hf", "llamacpp", "vllm", "mlx", "textgen"}),
     ],
 )
 def test_the_shell_completes_commands_options_and_values(words: str, offered: set[str]) -> None:
