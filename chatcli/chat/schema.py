@@ -15,6 +15,7 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "stored_version"]
 
 APPLICATION_ID = int.from_bytes(b"CCLI", "big")
 
+# `walks` are explorations, by name: trees of ids that are no conversations.
 # Step n makes layout n + 1 out of layout n; a step that was released is never changed.
 # The keys of turns rise in the order in which turns were made. `parts` are values that many
 # turns of a session share: preambles, sampling settings, origins. A seed may need 64 bits, one
@@ -61,6 +62,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (session, id)
         )""",
         "CREATE INDEX turns_in_order ON turns (session)",
+    ),
+    (
+        """CREATE TABLE walks (
+            key INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            model TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            walk TEXT NOT NULL,
+            saved REAL NOT NULL
+        )""",
     ),
 )
 

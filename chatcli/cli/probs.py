@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Context, Option
 
 from chatcli.cli import Status
+from chatcli.cli.exploring import explore_text
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
 from chatcli.cli.options import (
     ModelFlags,
@@ -24,7 +25,6 @@ from chatcli.cli.prompting import (
     prompt_ids,
     read_prompt,
 )
-from chatcli.errors import UsageError
 
 if TYPE_CHECKING:
     from chatcli.ui.environment import Environment
@@ -51,13 +51,16 @@ def probs(
     ] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object.")] = False,
 ) -> int:
-    """Show what the next token after PROMPT may be, and what each sampling stage does to it."""
+    """Show what the next token after PROMPT may be, and what each sampling stage does to it.
+
+    Without PROMPT, on a terminal, type a text and walk through what may follow it.
+    """
     around = bound_prompt(file) or PLAIN
     check_prompt_flags(how, around)
     given = sampling_given(sampling, around.sampling)
     env: Environment = ctx.obj
     if prompt is None:
-        raise UsageError("no PROMPT to look behind; give a text, or - to read it from stdin")
+        return explore_text(env, how, file, which, given, json=json)
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
     ids = prompt_ids(model, text, how, env.say, around)

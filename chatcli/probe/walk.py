@@ -50,6 +50,7 @@ class Walk:
         self._nodes = {0: Node(0, None, tuple(root), "given")}
         self._children: dict[int, list[int]] = {0: []}
         self._onward: dict[int, int] = {}  # of a node, the child that was last gone to
+        self._held = 0, tuple(root)  # a node, and all ids up to it
         self._next = 1
         self._at = 0
 
@@ -71,7 +72,9 @@ class Walk:
     @property
     def ids(self) -> tuple[int, ...]:
         """All ids up to the node in hand."""
-        return self.ids_of(self._at)
+        if self._held[0] != self._at:
+            self._held = self._at, self.ids_of(self._at)
+        return self._held[1]
 
     @property
     def prompt_length(self) -> int:
@@ -155,6 +158,7 @@ class Walk:
             walk = cls()
             for node in sorted(map(_node, plain["nodes"]), key=lambda node: node.number):
                 walk._add(node)
+            walk._held = 0, walk[0].ids
             walk.jump(plain["at"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"the saved exploration is damaged ({error!r:.60})") from error

@@ -23,6 +23,8 @@ from chatcli.sampling.types import Candidate, Draw, StageTrace, View
 
 __all__ = ["Fall", "Place", "Waterfall"]
 
+_BLOCK = 64  # ranks whose falls are made together
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
@@ -88,6 +90,7 @@ class Waterfall:
         chain.recall(memory)
         self.place, self.chain = place, chain
         self._prompt_length, self._memory = prompt_length, memory
+        self._blocks: dict[int, tuple[Fall, ...]] = {}
         self.draw, self.view = self._observe(top)
 
     @property
@@ -113,7 +116,10 @@ class Waterfall:
 
     def best(self, start: int, count: int) -> tuple[Fall, ...]:
         """The falls of `count` tokens from rank `start` + 1 on, as many as there are."""
-        return self.falls(self.place.order[start : start + count].tolist())
+        first, last = start // _BLOCK, (start + max(count, 1) - 1) // _BLOCK
+        near = tuple(fall for block in range(first, last + 1) for fall in self._block(block))
+        skipped = start - first * _BLOCK
+        return near[skipped : skipped + count]
 
     def falls(self, tokens: Sequence[int]) -> tuple[Fall, ...]:
         """The falls of these tokens."""
@@ -132,6 +138,13 @@ class Waterfall:
             chain.recall(self._memory)
             chain.witness(self.place.logits, ids, token, prompt_length=self._prompt_length, top=0)
         return chain.memory(index)
+
+    def _block(self, index: int) -> tuple[Fall, ...]:
+        """Some falls at once, for whoever looks at one looks at the next."""
+        if index not in self._blocks:
+            tokens = self.place.order[index * _BLOCK : (index + 1) * _BLOCK]
+            self._blocks[index] = self.falls(tokens.tolist())
+        return self._blocks[index]
 
     def _observe(self, top: int) -> tuple[Draw, View]:
         return self.chain.observe(

@@ -229,7 +229,7 @@ def test_a_newer_layout_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
     line = refusal(Store.open)
-    assert "by a newer chatcli (layout 99, this one knows up to 1); update chatcli" in line
+    assert "by a newer chatcli (layout 99, this one knows up to 2); update chatcli" in line
 
 
 def test_an_older_layout_is_brought_up_to_date_or_left_whole(
@@ -241,7 +241,7 @@ def test_an_older_layout_is_brought_up_to_date_or_left_whole(
     refusal(Store.open)
     monkeypatch.setattr(schema, "MIGRATIONS", bad[:-1])
     with Store.open() as store, store._database.transaction() as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
         assert db.execute("SELECT DISTINCT mood FROM turns").fetchall() == [("calm",)]
 
 

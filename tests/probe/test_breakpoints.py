@@ -58,8 +58,10 @@ def test_a_breakpoint_stops_beyond_its_limit(written: str, stopping: bool) -> No
 
 @pytest.mark.parametrize(
     ("text", "ended"),
-    [("。", True), ("！”", True), ("?", True), ("end.", True), (".”", True), ("\n", True)]
-    + [("3.1", False), ("，", False), ("", False)],
+    [
+        *((text, True) for text in ("。", "！”", "?", "end.", ".”", "\n")),
+        *((text, False) for text in ("3.1", "，", "")),
+    ],
 )
 def test_a_sentence_ends_in_either_language(text: str, ended: bool) -> None:
     assert stops("sentence", text=text) is ended

@@ -42,7 +42,7 @@ def test_going_back_keeps_what_was_chosen() -> None:
     walk = walked()
     left = walk.back()
     assert left is not None and left.ids == (101,) and walk.ids == (9, 97, 98, 100)
-    assert walk.onward() and walk.ids[-1] == 101
+    assert walk.onward() and walk.at == left
     assert not walk.onward()
 
 

@@ -63,7 +63,7 @@ def test_what_was_drawn_before_steers_what_comes() -> None:
     assert drawn is not None and other is not None and drawn != other
     logits = waterfall(seed=1).place.logits
     place = Place.of((*IDS, 17), logits)
-    steered = Waterfall(place, SamplerChain(config), prompt_length=3, memory=other)
+    steered = Waterfall(place, SamplerChain(config), prompt_length=3, memory=drawn)
     afresh = Waterfall(place, SamplerChain(config), prompt_length=3)
     assert steered.draw.stages != afresh.draw.stages
     assert waterfall().memory_after(17) is None

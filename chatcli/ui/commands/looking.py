@@ -7,17 +7,14 @@ fetched, and arguments read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from chatcli.chat.parts import Part, context_parts
 from chatcli.chat.tree import common
 from chatcli.chat.types import Turn
-from chatcli.engine.types import Step
 from chatcli.errors import UsageError
-from chatcli.probe.retrace import retrace
 from chatcli.sampling.chain import SamplerChain
-from chatcli.ui.commands import comparing, copying
+from chatcli.ui.commands import comparing, copying, exploring
 from chatcli.ui.commands.registry import Command, Word, no_argument
 from chatcli.ui.commands.views import numbered_turn, show_view, turn_numbers
 from chatcli.ui.context_view import ContextUse, context_lines, turn_range
@@ -25,6 +22,7 @@ from chatcli.ui.figures import count
 from chatcli.ui.folding import fold
 from chatcli.ui.interrupt import Interrupt
 from chatcli.ui.models_table import byte_size
+from chatcli.ui.retraced import retraced
 from chatcli.ui.stats_view import made_by, stats_lines, tally
 from chatcli.ui.theme import Paint
 from chatcli.ui.tokens_view import token_flow, token_heading, token_rows
@@ -108,33 +106,9 @@ def _check_origin(repl: Repl, number: int, turn: Turn) -> None:
 
 def _told(repl: Repl, turn: Turn, cancelled: Cancelled) -> list[Why]:
     talk = repl.talk
-    ids, begun = talk.tree.ids(turn.id), turn.prompt_length
-    steps = chain.from_iterable(_stretches(repl, turn, ids, cancelled))
-    return why(steps, talk.model.tokenizer, ids[:begun])
-
-
-def _stretches(
-    repl: Repl, turn: Turn, ids: Sequence[int], cancelled: Cancelled
-) -> Iterator[Iterator[Step]]:
-    """The steps of each run, by the chain that was in force in it."""
-    model = repl.talk.model
-    cache, start, memory = model.new_cache(), turn.prompt_length, None
-    for run in turn.runs:
-        end, sampler = start + run.tokens, SamplerChain(run.sampling)
-        sampler.recall(memory)
-        yield retrace(
-            model,
-            ids[:end],
-            start,
-            sampler,
-            top=_CANDIDATES,
-            prompt_length=turn.prompt_length,
-            cache=cache,
-            cancelled=cancelled,
-        )
-        if cancelled():
-            return
-        start, memory = end, run.memory
+    ids = talk.tree.ids(turn.id)
+    steps = retraced(talk.model, turn, ids, top=_CANDIDATES, cancelled=cancelled)
+    return why(steps, talk.model.tokenizer, ids[: turn.prompt_length])
 
 
 def _chains(number: int, turn: Turn) -> Iterator[list[str]]:
@@ -227,6 +201,7 @@ COMMANDS = (
     ),
     Command("context", "", "how full the context is, and what falls out next", "Looking", _context),
     Command("stats", "", "what the last reply and the conversation cost", "Looking", _stats),
+    *exploring.COMMANDS,
     *comparing.COMMANDS,
     *copying.COMMANDS,
 )

@@ -1,0 +1,1 @@
+"""The explorer: a full screen on which a person walks through what a model may write."""

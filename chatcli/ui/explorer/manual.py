@@ -1,0 +1,54 @@
+"""What the keys do, as `?` shows it."""
+
+from __future__ import annotations
+
+from chatcli.ui.explorer.cells import Row, fit, width
+
+__all__ = ["manual"]
+
+_SECTIONS = (
+    (
+        "always",
+        (
+            ("↑ ↓  PgUp PgDn", "walk through the candidates"),
+            ("Enter", "take the one in hand"),
+            ("Backspace", "erase what is typed, or give the last token back"),
+            ("Tab", "the model takes one token, by the chain and the seed"),
+            ("Esc", "from typing to commands, and back"),
+            ("F1 to F4", "table, waterfall, tree, watch list"),
+            ("Ctrl-C", "leave, and print the text; Ctrl-Z suspends"),
+        ),
+    ),
+    (
+        "commands",
+        (
+            ("g", "run until a breakpoint; any key stops"),
+            ("b", "breakpoints: entropy>3 rank>20 p<5% watch<=10 sentence"),
+            ("← →", "give back, and go on again"),
+            ("t T  k K  p P  m M", "temperature, top-k, top-p, min-p: down, up"),
+            ("o O  s S", "order before, next; seed + 1, another seed"),
+            (":", "any setting: repetition_penalty 1.1"),
+            ("/  n N", "find a token by text or id; next, previous"),
+            ("w", "watch a text; once more: don't"),
+            ("[ ]", "waterfall: stages before, behind"),
+            ("a", "name this place"),
+            ("tree: Enter f x", "go there, fold, mark to compare"),
+            ("W R", "write the walk to the store, read one"),
+            ("1 to 4  i  ?", "views, typing, this help"),
+            ("q  Q", "leave and print the text; the ids too"),
+        ),
+    ),
+)
+
+
+def manual(columns: int, rows: int, first: int = 0) -> list[Row]:
+    """The rows from `first` on; `first` may lie too far."""
+    keys = max(width(key) for _, entries in _SECTIONS for key, _ in entries) + 2
+    lines: list[Row] = []
+    for title, entries in _SECTIONS:
+        lines.append([("class:heading", f" {title}")])
+        for key, text in entries:
+            room = columns - 4 - keys
+            lines.append([("class:key", "   " + fit(key, keys)), ("", fit(text, room, fill=False))])
+    first = max(0, min(first, len(lines) - rows))
+    return lines[first : first + rows]

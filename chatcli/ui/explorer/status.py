@@ -1,0 +1,109 @@
+"""The lines that frame the view: what the place is like, what the settings are, which keys help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatcli.probe.breakpoints import spell_breakpoints
+from chatcli.sampling.catalog import describe
+from chatcli.text.visible import visible
+from chatcli.ui.explorer.asking import PROMPTS
+from chatcli.ui.explorer.cells import Fragment, Row, clip_row, row_width, rule, width
+from chatcli.ui.explorer.passage import CURSOR
+from chatcli.ui.explorer.state import VIEWS, State
+from chatcli.ui.figures import context_use, nearly_full
+from chatcli.ui.folding import SEPARATOR, fold
+
+__all__ = ["bottom", "heading", "settings_rows"]
+
+_TYPING = "↑↓ choose · Enter take · Tab model · Esc commands · F1–F4 views · Ctrl-C leave"
+_COMMANDS = "? help · i type · Tab one · g run · b break · / find · w watch · : set · q leave"
+_RUNNING = "running · any key stops"
+_TREE = "Enter go · f fold · x mark · a name · W write · R read · 1 table · q leave"
+
+
+def heading(state: State, columns: int) -> Row:
+    """The line under the text: tokens, entropy, survivors, and … while the model is behind."""
+    facts: list[Fragment] = []
+    busy = "… " if state.behind and not state.fault else ""
+    if busy:
+        facts.append(("class:warning", busy))
+    facts += _between([("class:heading", _views(state)), *_facts(state)])
+    return rule(facts, columns - 1)
+
+
+def settings_rows(state: State, columns: int) -> list[Row]:
+    """The chain and the seed, in one row or two; breakpoints where there are any."""
+    facts = [describe(state.config)]
+    if isinstance(state.config.order, str) and state.config.order != "hf":
+        facts.append(f"order {state.config.order}")
+    if not state.config.greedy:
+        facts.append(f"seed {state.config.seed}")
+    if state.breakpoints:
+        facts.append(f"stops at {spell_breakpoints(state.breakpoints)}")
+    lines = fold(facts, columns - 2)[:2]
+    return [clip_row([("class:figures", f" {line}")], columns - 1) for line in lines]
+
+
+def bottom(state: State, columns: int) -> Row:
+    """What is asked, else what is to be said, else which keys help."""
+    if state.ask is not None:
+        return _asked(state, columns)
+    if message := state.fault or state.note:
+        style = "class:warning" if state.fault else "class:note"
+        return clip_row([(style, f" {visible(message, keep_newlines=False)}")], columns - 1)
+    return clip_row([("class:figures", f" {_hint(state)}")], columns - 1)
+
+
+def _asked(state: State, columns: int) -> Row:
+    assert state.ask is not None
+    line = state.ask.line
+    prompt: Row = [("class:key", f" {PROMPTS[state.ask.kind]}: ")]
+    note: Row = (
+        [("class:note", f"   {visible(state.note, keep_newlines=False)}")] if state.note else []
+    )
+    room = columns - 2 - row_width(prompt)
+    before = visible(line.before, keep_newlines=False)
+    while width(before) > room - 8:
+        before = before[1:]
+    typed: Row = [("", before), CURSOR, ("", visible(line.after, keep_newlines=False))]
+    return clip_row([*prompt, *typed, *note], columns - 1)
+
+
+def _hint(state: State) -> str:
+    if state.run:
+        return _RUNNING
+    if state.typing:
+        return _TYPING
+    return _TREE if state.view == "tree" else _COMMANDS
+
+
+def _views(state: State) -> str:
+    return state.view if state.view in VIEWS else "help"
+
+
+def _facts(state: State) -> list[Fragment]:
+    place, waterfall = state.place, state.waterfall
+    if place is None:
+        return [("class:figures", state.name)]
+    used = len(place.ids)
+    style = "class:warning" if nearly_full(used, state.context) else "class:figures"
+    facts: list[Fragment] = [(style, f"context {context_use(used, state.context)}")]
+    if waterfall is None:
+        return facts
+    stages, before = waterfall.stages, waterfall.view.entropy_bits
+    greedy = waterfall.draw.u is None
+    after = 0.0 if greedy else stages[-1].entropy_bits if stages else before
+    kept = 1 if greedy else stages[-1].kept if stages else state.size
+    return [
+        ("class:figures", f"entropy {before:.2f} → {after:.2f} bits"),
+        ("class:figures", f"{kept:,} of {state.size:,} survive"),
+        *facts,
+    ]
+
+
+def _between(facts: Sequence[Fragment]) -> list[Fragment]:
+    joined: list[Fragment] = []
+    for fact in facts:
+        joined += [("class:border", SEPARATOR), fact] if joined else [fact]
+    return joined
