@@ -29,8 +29,8 @@ ALLOWED = {
     "engine": {"text", "model", "sampling"},
     "chat": {"text", "model", "sampling", "engine"},
     "probe": {"text", "model", "sampling", "engine"},
-    # Training and benchmarks judge what people get, so they may hold a conversation.
-    "train": {"text", "model", "sampling", "engine", "chat"},
+    # Training and benchmarks judge what people get, so they may hold a conversation and look.
+    "train": {"text", "model", "sampling", "engine", "chat", "probe"},
     "bench": {"text", "model", "sampling", "engine", "chat", "probe", "train", "ui"},
     "ui": {"text", "model", "sampling", "engine", "chat", "probe", "train"},
     "cli": {"text", "model", "sampling", "engine", "chat", "probe", "train", "bench", "ui"},

@@ -27,6 +27,7 @@ __all__ = [
     "PromptFileFlags",
     "PromptFlags",
     "bound_prompt",
+    "chat_messages",
     "check_prompt_flags",
     "checked_sampling",
     "complete_prompts",
@@ -263,13 +264,21 @@ def _chat_ids(
     notice: Callable[[str], None],
     prompt: BoundPrompt,
 ) -> list[int]:
-    if not text.strip():
-        raise UsageError("the prompt is empty; --chat needs a message to answer")
-    messages = [*_preamble(flags, prompt), prompt.message(text)]
+    messages = chat_messages(text, flags, prompt)
     prefill = reply_prefill(flags, prompt)
     typed = "".join(message.content for message in messages) + prefill
     mention_unreadable(model.tokenizer, typed, flags.special, notice)
     return model.tokenizer.encode_chat(messages, prefill=prefill)
+
+
+def chat_messages(text: str, flags: PromptFlags, prompt: BoundPrompt) -> list[Message]:
+    """What --chat makes of a text: the prompt's own messages, and it as the user's.
+
+    Raises UsageError where it is empty.
+    """
+    if not text.strip():
+        raise UsageError("the prompt is empty; --chat needs a message to answer")
+    return [*_preamble(flags, prompt), prompt.message(text)]
 
 
 def _preamble(flags: PromptFlags, prompt: BoundPrompt) -> Sequence[Message]:

@@ -10,6 +10,7 @@ from typer import Argument, Context, Option
 from chatcli.cli import Status
 from chatcli.cli.groups import SectionedCommand, command_app
 from chatcli.cli.prompting import mention_unreadable, read_prompt
+from chatcli.cli.text_files import read_file_text
 from chatcli.errors import UsageError
 from chatcli.model.resolve import BUILTIN
 from chatcli.text.types import Message
@@ -107,15 +108,7 @@ def _text(text: str | None, file: Path | None, env: Environment) -> str:
         )
     if file is None:
         return read_prompt(text or "", env, "TEXT")
-    try:
-        return file.read_bytes().decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{file} isn't UTF-8: byte 0x{error.object[error.start]:02X} at offset "
-            f"{error.start:,}; convert it first (iconv -t utf-8)"
-        ) from error
-    except OSError as error:
-        raise UsageError(f"can't read {file}: {error.strerror or error}") from error
+    return read_file_text(file)
 
 
 def _raw(name: str, tokenizer: CheckpointTokenizer, text: str, special: bool) -> Tokenization:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatcli.text.prompt_files import PromptFile, Variable
     from chatcli.text.template import TextTemplate
 
-__all__ = ["EXAMPLES", "INPUT", "BoundPrompt", "bind", "nearest"]
+__all__ = ["EXAMPLES", "INPUT", "BoundPrompt", "bind", "line_input", "nearest"]
 
 # Names that a text has besides its variables.
 INPUT = "input"
@@ -33,6 +33,8 @@ class BoundPrompt:
     before, after   what stands around each of the user's messages
     prefill         how each reply starts
     sampling        settings by name; stop, max_tokens: what ends a reply (None: not said)
+    choices         the replies that are weighed against each other
+    between         what stands in raw text before one of them
     """
 
     name: str
@@ -44,6 +46,8 @@ class BoundPrompt:
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     raw: tuple[str, str] | None = None
+    choices: tuple[str, ...] = ()
+    between: str = ""
 
     def message(self, typed: str) -> Message:
         """What the user typed, as the message that the model gets."""
@@ -62,13 +66,38 @@ class BoundPrompt:
         return before + typed + after
 
 
-def bind(prompt: PromptFile, given: Mapping[str, str]) -> BoundPrompt:
-    """The prompt with the values `given`, and the defaults of the others.
+def bind(prompt: PromptFile, given: Mapping[str, str], shots: int | None = None) -> BoundPrompt:
+    """The prompt with the values `given`, the defaults of the others, and `shots` examples.
 
     Raises PromptFileError on a variable that it doesn't have, one without a value, a value
     that isn't among the choices, and a text that fails.
     """
-    return _Binding(prompt, _values(prompt, given)).bound()
+    return _Binding(prompt, _values(prompt, given)).bound(shots)
+
+
+def line_input(prompt: PromptFile, fields: Mapping[str, Any], given: Mapping[str, str]) -> str:
+    """The input that the `fields` of a JSON line make, by the prompt's `line`.
+
+    Variables can be named there too, and go before fields. Raises PromptFileError where the
+    prompt has no `line`, and on a field that isn't there.
+    """
+    from chatcli.text.template import TextTemplate  # jinja2 costs start-up time
+
+    if prompt.line is None:
+        raise PromptFileError(
+            f"the prompt {prompt.name} has no key line that makes an input of fields; "
+            "give the line an input, or the prompt that key"
+        )
+    values = {**fields, **_values(prompt, given)}
+    try:
+        template = TextTemplate(prompt.line, "line")
+        for name in sorted(template.names - set(values)):
+            raise PromptFileError(
+                f"the prompt {prompt.name} needs the field {name!r}; {nearest(name, fields)}"
+            )
+        return template.render(values).strip("\n")
+    except TemplateError as error:
+        raise PromptFileError(f"{prompt.path}: {error}") from error
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -113,7 +142,7 @@ class _Binding:
         self.prompt = prompt
         self.values = dict(values)
 
-    def bound(self) -> BoundPrompt:
+    def bound(self, shots: int | None) -> BoundPrompt:
         prompt = self.prompt
         before, after = self._around("message", prompt.message) or ("", "")
         examples = [
@@ -123,7 +152,7 @@ class _Binding:
             }
             for number, example in enumerate(prompt.examples, 1)
             if example.when.items() <= self.values.items()
-        ]
+        ][:shots]
         return BoundPrompt(
             name=prompt.name,
             preamble=tuple(self._preamble(examples, before, after)),
@@ -134,6 +163,8 @@ class _Binding:
             stop=tuple(filter(None, (self._text("stop", text) for text in prompt.stop))),
             max_tokens=prompt.max_tokens,
             raw=self._around("text", prompt.text, **{EXAMPLES: examples}),
+            choices=tuple(self._text("choices", text) for text in prompt.choices),
+            between=self._text("between", prompt.between),
         )
 
     def _preamble(

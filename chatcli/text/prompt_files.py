@@ -38,7 +38,11 @@ PROMPT_KEYS = (
     "sampling",
     "stop",
     "max_tokens",
+    "choices",
+    "between",
+    "line",
 )
+TEXTS = ("system", "message", "text", "prefill", "between", "line")
 SAYING = ("system", "message", "text", "examples")  # a prompt has at least one of them
 VARIABLE_KEYS = ("default", "required", "choices", "help")
 EXAMPLE_KEYS = ("user", "assistant", "when")
@@ -80,6 +84,8 @@ class PromptFile:
     """A prompt as it stands in its file; its texts are Jinja sources, None where not given.
 
     `sampling` holds settings by name, as TOML has them; the layer that samples checks them.
+    `choices` are the replies that are weighed against each other, `between` what raw text has
+    before one, `line` how the fields of a JSON line become the input.
     """
 
     name: str
@@ -95,14 +101,18 @@ class PromptFile:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
+    choices: tuple[str, ...] = ()
+    between: str | None = None
+    line: str | None = None
 
-    def bind(self, given: Mapping[str, str]) -> BoundPrompt:
+    def bind(self, given: Mapping[str, str], shots: int | None = None) -> BoundPrompt:
         """The prompt with the values `given`, and the defaults of its other variables.
 
-        Raises PromptFileError on a variable that it doesn't have, one without a value, a
-        value that isn't among the choices, and a text that fails.
+        Of its examples, the first `shots` (None: all). Raises PromptFileError on a variable that
+        it doesn't have, one without a value, a value that isn't among the choices, and a text
+        that fails.
         """
-        return bind(self, given)
+        return bind(self, given, shots)
 
 
 def read_file(path: Path) -> PromptFile | ChatFormat:
@@ -146,7 +156,7 @@ def _prompt(reader: _Reader, values: Mapping[str, Any]) -> PromptFile:
             f"it has none of {', '.join(SAYING)}, so it says nothing; "
             "(a chat format for models without one has the key template)"
         )
-    texts = {key: reader.text("", values, key) for key in ("system", "message", "text", "prefill")}
+    texts = {key: reader.text("", values, key) for key in TEXTS}
     variables = _variables(reader, reader.table("", values, "variables"))
     return PromptFile(
         name=reader.path.stem,
@@ -159,6 +169,7 @@ def _prompt(reader: _Reader, values: Mapping[str, Any]) -> PromptFile:
         sampling=reader.table("", values, "sampling"),
         stop=reader.texts("", values, "stop"),
         max_tokens=_max_tokens(reader, values),
+        choices=reader.texts("", values, "choices"),
     )
 
 

@@ -69,6 +69,8 @@ def rendered_object(bound: BoundPrompt) -> dict[str, Any]:
         "sampling": dict(bound.sampling),
         "stop": list(bound.stop),
         "max_tokens": bound.max_tokens,
+        "choices": list(bound.choices),
+        "between": bound.between,
     }
 
 
@@ -94,6 +96,10 @@ def _parts(bound: BoundPrompt) -> Iterator[tuple[str, str]]:
         yield "stop", "  ".join(map(repr, bound.stop))
     if bound.max_tokens:
         yield "max_tokens", str(bound.max_tokens)
+    if bound.choices:
+        yield "choices", "  ".join(map(repr, bound.choices))
+    if bound.between:
+        yield "between raw text and a choice", repr(bound.between)
 
 
 def _lines(body: str) -> Iterable[str]:

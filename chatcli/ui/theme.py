@@ -15,7 +15,7 @@ from rich.theme import Theme
 
 from chatcli.ui.environment import ColorSystem, Environment
 
-__all__ = ["THEME", "Paint", "prob_style"]
+__all__ = ["LEVELS", "THEME", "Paint", "prob_style", "underlined_below"]
 
 THEME = Theme(
     {
@@ -45,7 +45,8 @@ THEME = Theme(
     },
     inherit=False,
 )
-_LEVELS = (
+# From the least probability on, the name of its style.
+LEVELS = (
     (0.8, "prob.sure"),
     (0.4, "prob.likely"),
     (0.15, "prob.open"),
@@ -64,10 +65,15 @@ _RICH_NAMES = {
 
 def prob_style(prob: float) -> str:
     """The theme's name for a probability in [0, 1]."""
-    for least, name in _LEVELS:
+    for least, name in LEVELS:
         if prob >= least:
             return name
-    return _LEVELS[-1][1]
+    return LEVELS[-1][1]
+
+
+def underlined_below() -> float:
+    """The probability under which a text is underlined where colour is off."""
+    return min(least for least, name in LEVELS if name not in _UNDERLINED)
 
 
 class Paint:

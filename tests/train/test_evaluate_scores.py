@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from chatcli.train.evaluation.scores import Estimate, Passage, Result, bits, share, wilson
+from chatcli.probe.accuracy import wilson
+from chatcli.train.evaluation.scores import Estimate, Passage, Result, bits, share
 
 
 @pytest.mark.parametrize(

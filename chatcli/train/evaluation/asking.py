@@ -6,17 +6,16 @@ a miss. Judging what was said is left to `matching`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-
-import torch
 
 from chatcli.chat.conversation import Conversation
 from chatcli.engine.stream import complete
 from chatcli.engine.types import Chunk, Finish
 from chatcli.errors import ContextError
 from chatcli.model.types import LanguageModel
+from chatcli.probe.perplexity import whole_perplexity
+from chatcli.probe.score import score
 from chatcli.sampling.types import SamplingConfig
 from chatcli.train.evaluation.matching import LOOKAHEAD
 from chatcli.train.evaluation.scores import Passage
@@ -90,15 +89,9 @@ def passage(model: LanguageModel, text: str) -> Passage:
 
     A text longer than the context is read in pieces that begin with the last token before.
     """
-    ids, room = model.tokenizer.encode(text, bos=True), model.checkpoint.context_length
-    nats = 0.0
-    for start in range(0, len(ids) - 1, room):
-        piece = ids[start : start + room + 1]
-        logits = model.forward(piece[:-1], model.new_cache()).float()  # (T - 1, V)
-        given = torch.tensor(piece[1:], device=logits.device)
-        losses = torch.nn.functional.cross_entropy(logits, given, reduction="none")  # (T - 1,)
-        nats += float(losses.double().sum())
-    return Passage(nats / math.log(2), len(text))
+    ids, context = model.tokenizer.encode(text, bos=True), model.checkpoint.context_length
+    found = score(model, ids, stride=context)
+    return Passage(whole_perplexity(found).bits, len(text))
 
 
 def _opening(chunks: Iterable[Chunk], window: int) -> str:

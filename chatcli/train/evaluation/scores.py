@@ -6,7 +6,6 @@ numbers, for all items and for each language among them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "Passage", "Result", "Score", "bits", "share", "wilson"]
+from chatcli.probe.accuracy import wilson
+
+__all__ = ["Estimate", "Passage", "Result", "Score", "bits", "share"]
 
 Unit = Literal["share", "bits"]
 
-Z = 1.959964  # the normal quantile of 97.5 %
 RESAMPLES = 2000
 RESAMPLING_SEED = 0  # the same passages give the same interval
 
@@ -91,14 +91,6 @@ def share(name: str, results: Sequence[Result]) -> Score:
 def _share(hits: Sequence[bool]) -> Estimate:
     low, high = wilson(sum(hits), len(hits))
     return Estimate(sum(hits) / len(hits), len(hits), low, high)
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (E. B. Wilson, JASA 22, 1927), within [0, 1]."""
-    p, n = hits / count, count
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def bits(name: str, passages: Sequence[Passage]) -> Score:
