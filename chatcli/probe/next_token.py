@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatcli.engine.decode import check_prompt
-from chatcli.model.types import LanguageModel
+from torch import Tensor
+
+from chatcli.engine.decode import check_prompt, prefill
+from chatcli.model.types import KVCache, LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import Candidate, SamplingConfig, StageTrace
 
-__all__ = ["NextToken", "next_token"]
+__all__ = ["NextToken", "next_logits", "next_token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,34 @@ class NextToken:
     stage_probs: tuple[tuple[float, ...], ...]
 
 
+def next_logits(model: LanguageModel, ids: Sequence[int], cache: KVCache) -> Tensor:
+    """The logits [V] after `ids` (at least one id), which `cache` holds afterwards.
+
+    Raises ContextError where the prompt is longer than the context in force.
+    """
+    check_prompt(model, ids)
+    rows = prefill(model, cache.reuse(ids), cache, lambda: False)
+    assert rows is not None  # nobody cancels
+    return rows[-1]
+
+
 def next_token(
-    model: LanguageModel, ids: Sequence[int], config: SamplingConfig, *, top: int = 10
+    model: LanguageModel,
+    ids: Sequence[int],
+    config: SamplingConfig,
+    *,
+    logits: Tensor | None = None,
+    top: int = 10,
 ) -> NextToken:
     """The `top` likeliest tokens after `ids` (at least one id), in the model's own order.
 
-    Raises ContextError where the prompt is longer than the context in force, and
-    LogitsError where nothing can be drawn.
+    `logits` [V] are those after `ids`, where they are at hand. Raises as `next_logits` does,
+    and LogitsError where nothing can be drawn.
     """
     chain = SamplerChain(config)
     chain.bind(model.tokenizer)
-    check_prompt(model, ids)
-    logits = model.forward(ids, model.new_cache(), last=True)[-1]  # (V,)
+    if logits is None:
+        logits = next_logits(model, ids, model.new_cache())
     draw, view = chain.observe(logits, ids, prompt_length=len(ids), top=top)
     candidates = draw.candidates[:top]  # the drawn token may have been added at the end
     tokens = [candidate.token for candidate in candidates]

@@ -19,7 +19,7 @@ from chatcli.ui.figures import context_use, nearly_full
 from chatcli.ui.folding import SEPARATOR
 from chatcli.ui.theme import Paint, prob_style
 
-__all__ = ["CalmView", "PanelView", "bits", "clip", "percent"]
+__all__ = ["CalmView", "PanelView", "bar", "bits", "clip", "percent"]
 
 _FOLD_BELOW = 60
 _WIDEST = 84  # a full footer fits; wider rows would only break up when a window narrows
@@ -125,11 +125,11 @@ class PanelView:
         label = clip(self.label(candidate.token), label_width)
         style = prob_style(candidate.raw_prob)
         if candidate.prob > 0:
-            bar = self.paint(style, _bar(candidate.prob, figures_at - bar_at))
+            middle = self.paint(style, bar(candidate.prob, figures_at - bar_at))
             prob = percent(candidate.prob)
         else:
             why = f"· removed by {candidate.removed_by}" if candidate.removed_by else "· not drawn"
-            bar, prob = self.paint("removed", clip(why, figures_at + 9 - bar_at)), ""
+            middle, prob = self.paint("removed", clip(why, figures_at + 9 - bar_at)), ""
         figures = _FIGURES.format(
             prob=prob, raw=percent(candidate.raw_prob), bits=bits(candidate.raw_prob)
         )
@@ -137,7 +137,7 @@ class PanelView:
         edge = self.paint("border", "│")
         return (
             f"{edge} {'▶' if chosen else ' '} {self.paint('chosen' if chosen else style, label)}"
-            f"{_column(bar_at)}{bar}{_column(figures_at + skip)}{figures[skip:]}{edge}"
+            f"{_column(bar_at)}{middle}{_column(figures_at + skip)}{figures[skip:]}{edge}"
         )
 
     def _folded(self, step: Step, width: int, paused: bool) -> str:
@@ -206,7 +206,7 @@ def _column(index: int) -> str:
     return f"\x1b[{index + 1}G"
 
 
-def _bar(prob: float, width: int) -> str:
+def bar(prob: float, width: int) -> str:
     """A bar in eighths of a cell; a full one is certainty."""
     eighths = max(1, round(prob * width * 8))
     return ("█" * (eighths // 8) + _BLOCKS[eighths % 8]).rstrip()
