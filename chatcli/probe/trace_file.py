@@ -21,7 +21,7 @@ __all__ = ["TraceFile", "check_trace_path", "trace_lines"]
 
 _CHECK = ',"check":"'
 _LONGEST = 1 << 26  # bytes of a line; a million ids of a prompt take a tenth
-_GZIP_LEVEL, _XZ_PRESET = 6, 1  # more costs time a token, and saves next to nothing
+_GZIP_LEVEL, _XZ_PRESET = 1, 0  # more costs time with every token, and saves little
 _SECONDS = {".gz": 2.0, ".xz": 10.0}  # between two times that all is on the disk; xz starts anew
 
 

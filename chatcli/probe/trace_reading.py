@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -129,7 +130,7 @@ def _position(plain: Mapping[str, Any]) -> Position:
         entropy_bits=float(plain["entropy_bits"]),
         tokens=tokens,
         logits=logits,
-        rest=None if rest is None else Rest(**rest),
+        rest=None if rest is None else _rest(rest),
         memory=plain["memory"],
     )
     if tokens.shape != logits.shape or not np.isfinite(logits).all():
@@ -137,6 +138,13 @@ def _position(plain: Mapping[str, Any]) -> Position:
     if position.token not in tokens or logits[tokens == position.token] != position.logit:
         raise ValueError("the token isn't among its candidates")
     return position
+
+
+def _rest(plain: Mapping[str, Any]) -> Rest:
+    rest = Rest(**plain)
+    if not all(map(math.isfinite, dataclasses.astuple(rest))):
+        raise ValueError("sums that aren't finite")
+    return dataclasses.replace(rest, max=float(np.float32(rest.max)))
 
 
 def _check_place(sample: Mapping[str, Any], found: Position) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from chatcli import __version__
@@ -76,9 +77,9 @@ class Recorder:
                     "checkpoint": {name: whole[name] for name in _CHECKPOINT},
                     "prompt_length": prompt_length,
                     "prompt_ids": list(history),
-                    "bytes": self._bytes(history, model.tokenizer),
                 }
-            )
+            )[:-1]
+            + f', "bytes": {{{self._bytes(history, model.tokenizer)}}}}}'
         )
         self._samples += 1
 
@@ -94,37 +95,34 @@ class Recorder:
     ) -> None:
         """A token was drawn from `logits` [V]; `position` is its index in the reply, and in all."""
         row = logits.float().numpy(force=True)  # (V,)
-        places = ranked(row, self._top)
-        places = places[row[places] > -np.inf]
+        places = ranked(row, self._top + 1)
+        places, beyond = places[: self._top], places[self._top :]
+        if row[places[-1]] == -np.inf:
+            places = places[row[places] > -np.inf]
         if draw.token not in places:
             places = np.append(places, draw.token)
         tokens, best = places.tolist(), row[places].tolist()
-        rest = _rest(row, places)
-        fields = (
-            ("index", position[0]),
-            ("position", position[1]),
-            ("token", draw.token),
-            ("logit", f"{float(row[draw.token]):.9g}"),
-            ("u", json.dumps(draw.u)),
-            ("interval", json.dumps(draw.interval)),
-            ("streams", json.dumps(streams)),
-            ("logsumexp", repr(_logsumexp(best, rest))),
-            ("entropy_bits", repr(view.entropy_bits)),
-            # Nine digits are a float32 to the last bit.
-            ("candidates", f'{{"token":[{_joined(tokens)}],"logit":[{_digits(best)}]}}'),
-            ("rest", "null" if rest is None else json.dumps(dataclasses.asdict(rest))),
-            ("memory", json.dumps(memory)),
-            ("bytes", json.dumps(self._bytes(tokens, tokenizer))),
+        rest = _rest(row, places) if beyond.size else None
+        # Nine digits are a float32 to the last bit.
+        self._file.write(
+            f'{{"index":{position[0]},"position":{position[1]},"token":{draw.token},'
+            f'"logit":{float(row[draw.token]):.9g},"u":{_plain(draw.u)},'
+            f'"interval":{_plain(draw.interval)},"streams":{json.dumps(streams)},'
+            f'"logsumexp":{_logsumexp(best, rest)!r},"entropy_bits":{view.entropy_bits!r},'
+            f'"candidates":{{"token":[{_joined(tokens)}],"logit":[{_digits(best)}]}},'
+            f'"rest":{_rest_text(rest)},"memory":{json.dumps(memory)},'
+            f'"bytes":{{{self._bytes(tokens, tokenizer)}}}}}'
         )
-        self._file.write("{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}")
         self._positions += 1
 
-    def _bytes(self, tokens: Iterable[int], tokenizer: Tokenizer) -> dict[int, str]:
+    def _bytes(self, tokens: Sequence[int], tokenizer: Tokenizer) -> str:
         """The bytes, in hex, of the tokens that are named for the first time."""
         new = [token for token in dict.fromkeys(tokens) if token not in self._told]
         self._told.update(new)
         known = tokenizer.vocab_size  # a model's head may be wider
-        return {token: tokenizer.token_bytes(token).hex() for token in new if token < known}
+        return ",".join(
+            f'"{token}":"{tokenizer.token_bytes(token).hex()}"' for token in new if token < known
+        )
 
 
 class TracedChain(SamplerChain):
@@ -154,30 +152,48 @@ class TracedChain(SamplerChain):
 
 
 def _rest(row: _Row32, places: npt.NDArray[np.int64]) -> Rest | None:
-    """Sums over what is finite in the row besides `places`."""
-    others = np.ones(row.size, dtype=np.bool_)
-    others[places] = False
-    logits = row[others].astype(np.float64)
-    if logits.size and logits.min() == -np.inf:
-        logits = logits[logits > -np.inf]
-    if not logits.size:
+    """Sums over what is finite in the row besides `places`, in few passes: it is for each token."""
+    logits = row.astype(np.float64)
+    logits[places] = -np.inf
+    count, best = row.size - places.size, float(logits.max())
+    if best == -np.inf:
         return None
-    best = float(logits.max())
-    shifted = logits - best
-    weights = np.exp(shifted)
+    logits -= best
+    weights = torch.exp(torch.from_numpy(logits)).numpy()  # faster than NumPy's
+    if row.min() == -np.inf:
+        finite = logits > -np.inf
+        logits = np.where(finite, logits, 0.0)
+        count = int(np.count_nonzero(finite))
+    logits[places] = 0.0
     total = float(weights.sum())
-    entropy = max(0.0, math.log(total) - float(np.einsum("i,i", weights, shifted)) / total)
-    mean = float(shifted.mean())
-    shifted -= mean
+    entropy = max(0.0, math.log(total) - float(np.einsum("i,i", weights, logits)) / total)
+    mean = float(logits.sum()) / count
+    variance = max(0.0, float(np.einsum("i,i", logits, logits)) / count - mean**2)
     return Rest(
-        count=logits.size,
+        count=count,
         max=best,
         logsumexp=best + math.log(total),
         mean=best + mean,
-        spread=math.sqrt(float(np.einsum("i,i", shifted, shifted)) / logits.size),
+        spread=math.sqrt(variance),
         entropy_bits=entropy / math.log(2),
         agreement=float(np.einsum("i,i", weights, weights)) / total**2,
     )
+
+
+def _rest_text(rest: Rest | None) -> str:
+    if rest is None:
+        return "null"
+    return (
+        f'{{"count":{rest.count},"max":{rest.max:.9g},"logsumexp":{rest.logsumexp!r},'
+        f'"mean":{rest.mean!r},"spread":{rest.spread!r},"entropy_bits":{rest.entropy_bits!r},'
+        f'"agreement":{rest.agreement!r}}}'
+    )
+
+
+def _plain(value: float | tuple[float, float] | None) -> str:
+    if isinstance(value, tuple):
+        return f"[{value[0]!r},{value[1]!r}]"
+    return "null" if value is None else repr(value)
 
 
 def _logsumexp(logits: Sequence[float], rest: Rest | None) -> float:
