@@ -4,7 +4,7 @@ A key is an option's long name. The narrowest table that has it wins:
 
     [train.sft]     one command
     [train]         every command of a group
-    top level       commands that sample (chat, complete, probs): every option that they have;
+    top level       commands that sample (chat, complete, probs …): every option that they have;
                     others that load a model (bench, train eval): which one, and how it is run;
                     model, wherever CHATCLI_MODEL counts
 

@@ -64,6 +64,8 @@ def no_repeat_ngram(pool: Pool, context: Context) -> Row:
     for offset in range(size - 1):
         starts = starts[ids[starts + offset] == ids[ids.size - size + 1 + offset]]
     places, present = pool.places(np.unique(ids[starts + size - 1]))
+    if not present.any():
+        return pool.logits
     row = pool.logits.copy()
     row[places[present]] = -np.inf
     return row
@@ -93,7 +95,8 @@ def dry(pool: Pool, context: Context) -> Row:
     np.maximum.at(longest, which, lengths[long])
     spared = np.isin(tokens, [ids[0] for ids in breakers if len(ids) == 1])
     places, present = pool.places(tokens)
-    hit = present & ~spared
+    if not (hit := present & ~spared).any():
+        return pool.logits
     row = pool.logits.copy()
     row[places[hit]] -= _dry_penalty(context, longest[hit])
     return row

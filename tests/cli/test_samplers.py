@@ -108,3 +108,73 @@ def test_words_come_from_the_shell() -> None:
     words = "chatcli samplers --order t"
     done = spawn([], _CHATCLI_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="3")
     assert done.stdout.decode().split() == ["textgen"]
+
+
+def test_every_flag_becomes_its_setting() -> None:
+    flags = {
+        "--top-n-sigma": "1.5",
+        "--top-h": "0.5",
+        "--epsilon-cutoff": "0.01",
+        "--eta-cutoff": "0.02",
+        "--xtc-probability": "0.5",
+        "--xtc-threshold": "0.2",
+        "--xtc-spared": "。",
+        "--dynatemp-range": "0.25",
+        "--dynatemp-exponent": "2",
+        "--dry-multiplier": "0.8",
+        "--dry-base": "1.5",
+        "--dry-allowed-length": "3",
+        "--dry-window": "9",
+        "--dry-breakers": "\\n",
+        "--no-repeat-ngram-size": "3",
+        "--bad-words": "[5,6]",
+        "--sequence-bias": "猫=-2",
+        "--allowed-ids": "3,9",
+        "--min-length": "4",
+        "--min-new-tokens": "2",
+        "--adaptive-target": "0.3",
+        "--adaptive-decay": "0.5",
+        "--mirostat": "1",
+        "--mirostat-tau": "3",
+        "--mirostat-eta": "0.2",
+    }
+    typed = [word for pair in flags.items() for word in pair]
+    found = json.loads(run("samplers", *typed, "--p-less", "--bad-words", "狗", "--json").out)
+    said = found["settings"]
+    expected = {
+        **{flag: float(text) for flag, text in flags.items() if text.replace(".", "").isdigit()},
+        "--xtc-spared": ["。"],
+        "--dry-breakers": ["\n"],
+        "--bad-words": [[5, 6], "狗"],
+        "--sequence-bias": [["猫", -2.0]],
+        "--allowed-ids": [3, 9],
+        "--p-less": True,
+    }
+    assert {flag: said[flag[2:].replace("-", "_")] for flag in expected} == expected
+    assert expected.keys() == flags.keys() | {"--p-less"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--allowed-ids", "5,x"], "--allowed-ids wants token ids, such as 12,13; got '5,x'"),
+        (["--sequence-bias", "[5,6]"], "a sequence's bias is WORD=X"),
+        (["--order", "top_k", "--dry-multiplier", "1"], "--dry-multiplier 1.0 has no place in"),
+        (["--order", "top_k", "--p-less"], "--p-less has no place in --order top_k: add p_less"),
+        (["--mirostat", "3"], "mirostat is 3, but must be 0 (off), 1 or 2"),
+        (["--bad-words", ""], "bad_words is '', but must be"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_one_line(flags: list[str], problem: str) -> None:
+    outcome = run("samplers", *flags)
+    assert outcome.status == 2 and problem in outcome.only_error
+
+
+def test_words_and_ends_reach_the_model_as_ids(tiny: Path) -> None:
+    plain = run("complete", "ab", "-m", tiny, "-n", "6", "--greedy", "--json").objects
+    first = plain[0]["token"]
+    banned = run(
+        *("complete", "ab", "-m", tiny, "-n", "6", "--greedy", "--json"),
+        *("--bad-words", f"[{first}]", "--min-new-tokens", "6"),
+    ).objects
+    assert banned[0]["token"] != first and banned[-1]["usage"]["new_tokens"] == 6

@@ -10,6 +10,7 @@ import pytest
 
 from chatcli.errors import CheckpointError
 from chatcli.model.generation import eos_ids_from_files, sampling_defaults
+from chatcli.sampling.types import SamplingConfig
 
 
 def folder_with(folder: Path, **settings: Any) -> Path:
@@ -22,7 +23,7 @@ def test_only_what_the_file_sets_is_returned(tmp_path: Path) -> None:
     assert sampling_defaults(folder) == {"temperature": 0.6}
 
 
-def test_all_six_settings_are_read(tmp_path: Path) -> None:
+def test_all_settings_that_the_file_may_have_are_read(tmp_path: Path) -> None:
     settings = {
         "temperature": 1,
         "top_k": 20.0,
@@ -30,9 +31,15 @@ def test_all_six_settings_are_read(tmp_path: Path) -> None:
         "min_p": 0,
         "typical_p": 1.0,
         "repetition_penalty": 1.05,
+        "no_repeat_ngram_size": 3.0,
+        "min_length": 9,
+        "min_new_tokens": 2,
+        "top_h": 0.4,
+        "epsilon_cutoff": 3e-4,
+        "eta_cutoff": 0,
     }
     defaults = sampling_defaults(folder_with(tmp_path, **settings))
-    assert defaults == settings
+    assert defaults == settings and SamplingConfig(**defaults).min_length == 9
     assert type(defaults["top_k"]) is int and type(defaults["temperature"]) is float
 
 
@@ -60,6 +67,10 @@ def test_without_folder_or_file_there_are_no_defaults(tmp_path: Path) -> None:
         ("top_p", 1.01),
         ("min_p", [0.1]),
         ("repetition_penalty", 0),
+        ("no_repeat_ngram_size", 2.5),
+        ("min_new_tokens", -1),
+        ("top_h", 1.5),
+        ("eta_cutoff", 1),
     ],
 )
 def test_a_wrong_value_names_file_key_and_value(tmp_path: Path, name: str, value: object) -> None:

@@ -116,6 +116,20 @@ def test_words_are_bound_in_their_usual_spellings() -> None:
     assert bound(plain, ByteTokenizer()) is plain
 
 
+def test_a_bad_word_bans_every_token_that_holds_it() -> None:
+    class Syllables(ByteTokenizer):
+        """Three tokens more: two that hold "山", one that doesn't."""
+
+        vocab_size = 265
+
+        def token_bytes(self, token: int) -> bytes:
+            held = {262: "高山", 263: " 山上", 264: "水"}.get(token)
+            return super().token_bytes(token) if held is None else held.encode()
+
+    made = bound(SamplingConfig(bad_words=("山",)), Syllables())
+    assert made.bad_words == (tuple("山".encode()), (262,), (263,))
+
+
 def test_breakers_are_the_tokens_that_hold_them() -> None:
     made = bound(SamplingConfig(dry_multiplier=1.0), ByteTokenizer())
     assert set(made.dry_breakers or ()) == {(10,), (58,), (34,), (42,)}

@@ -14,6 +14,7 @@ import pytest
 from chatcli.errors import SamplingError
 from chatcli.sampling.orders import PRESETS
 from chatcli.sampling.types import SamplingConfig
+from chatcli.sampling.words import read_word, read_word_bias
 
 FLOATS = [
     "temperature",
@@ -23,6 +24,20 @@ FLOATS = [
     "repetition_penalty",
     "frequency_penalty",
     "presence_penalty",
+    "dry_multiplier",
+    "dry_base",
+    "dynatemp_range",
+    "dynatemp_exponent",
+    "top_n_sigma",
+    "top_h",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "xtc_probability",
+    "xtc_threshold",
+    "adaptive_target",
+    "adaptive_decay",
+    "mirostat_tau",
+    "mirostat_eta",
 ]
 FULL = SamplingConfig(
     temperature=0.7,
@@ -35,6 +50,33 @@ FULL = SamplingConfig(
     presence_penalty=0.25,
     penalty_window=16,
     logit_bias={3: 1.5, 9: float("-inf")},
+    sequence_bias=(("山", 1.5), ((3, 4), float("-inf"))),
+    bad_words=("x\n", (7,), (8, 9)),
+    allowed_ids=(3, 9),
+    min_length=4,
+    min_new_tokens=2,
+    eos_ids=(0,),
+    dry_multiplier=0.8,
+    dry_base=1.5,
+    dry_allowed_length=3,
+    dry_window=9,
+    dry_breakers=("\n", (5,)),
+    no_repeat_ngram_size=3,
+    dynatemp_range=0.25,
+    dynatemp_exponent=2.0,
+    top_n_sigma=1.5,
+    top_h=0.5,
+    epsilon_cutoff=0.01,
+    eta_cutoff=0.02,
+    p_less=True,
+    xtc_probability=0.5,
+    xtc_threshold=0.2,
+    xtc_spared=((6,),),
+    adaptive_target=0.25,
+    adaptive_decay=0.5,
+    mirostat=2,
+    mirostat_tau=3.0,
+    mirostat_eta=0.2,
     order=("top_k", "temperature"),
     seed=2**64 - 1,
 )
@@ -70,6 +112,24 @@ def refused(**setting: Any) -> str:
         ("logit_bias", [1, 2]),
         ("order", 7),
         ("temperature", "warm"),
+        ("bad_words", "one"),
+        ("bad_words", 5),
+        ("allowed_ids", []),
+        ("sequence_bias", 7),
+        ("sequence_bias", [[1]]),
+        ("p_less", 1),
+        ("dry_base", 0.9),
+        ("dry_allowed_length", -1),
+        ("no_repeat_ngram_size", -1),
+        ("epsilon_cutoff", 1),
+        ("eta_cutoff", 1.0),
+        ("top_h", 1.1),
+        ("xtc_probability", 1.01),
+        ("xtc_threshold", -0.1),
+        ("adaptive_target", -0.5),
+        ("adaptive_decay", 1.0),
+        ("mirostat", 3),
+        ("mirostat_tau", -1),
         ("top_k", None),
     ],
 )
@@ -105,7 +165,7 @@ def test_a_bias_names_token_ids(token: Any) -> None:
 
 
 def test_an_order_is_a_known_name_or_known_stages_named_once() -> None:
-    assert "hf, llamacpp, vllm, mlx" in refused(order="fastest")
+    assert "hf, llamacpp, vllm, mlx, textgen" in refused(order="fastest")
     assert "'top_q'" in refused(order=("top_k", "top_q"))
     assert refused(order=["top_k", "temperature", "top_k"]).startswith(
         "order is 'top_k,temperature,top_k', but must be a list that names each stage once"
@@ -149,9 +209,56 @@ def test_equal_configs_hash_equal() -> None:
 def test_a_config_survives_json_pickle_and_copy() -> None:
     text = json.dumps(FULL.to_dict(), allow_nan=False)
     assert SamplingConfig.from_dict(json.loads(text)) == FULL
+    assert all(getattr(FULL, each.name) != each.default for each in dataclasses.fields(FULL))
     assert pickle.loads(pickle.dumps(FULL)) == FULL
     assert copy.deepcopy(FULL) == FULL
     assert SamplingConfig(**dataclasses.asdict(FULL)) == FULL
+
+
+def test_a_config_that_was_kept_before_there_were_more_settings_still_loads() -> None:
+    kept = {"temperature": 0.5, "top_k": 3, "logit_bias": {"4": None}, "order": "mlx", "seed": 7}
+    found = SamplingConfig.from_dict(kept)
+    assert found == SamplingConfig(
+        temperature=0.5, top_k=3, logit_bias={4: float("-inf")}, order="mlx", seed=7
+    )
+
+
+@pytest.mark.parametrize("word", ["", (), [], [-1], [1.5], [True], None])
+def test_a_word_is_a_text_or_ids_and_never_empty(word: Any) -> None:
+    assert "bad_words is" in refused(bad_words=[word])
+    assert "dry_breakers is" in refused(dry_breakers=["ok", word])
+    assert "sequence_bias is" in refused(sequence_bias=[(word, 1.0)])
+
+
+def test_words_take_one_form_whatever_they_were_given_in() -> None:
+    config = SamplingConfig(
+        bad_words=[5, [5], "a", np.array([6, 7])],  # type: ignore[arg-type]
+        sequence_bias={(1, 2): 1, "b": float("-inf")},  # type: ignore[arg-type]
+    )
+    assert config.bad_words == ((5,), "a", (6, 7))
+    assert config.sequence_bias == (((1, 2), 1.0), ("b", float("-inf")))
+    later = SamplingConfig(sequence_bias=[((1,), 1.0), ((1,), 2.0)])  # type: ignore[arg-type]
+    assert later.sequence_bias == (((1,), 2.0),)
+
+
+@pytest.mark.parametrize("bias", [float("nan"), float("inf"), "x", True])
+def test_a_sequences_bias_is_finite_or_a_ban(bias: Any) -> None:
+    assert refused(sequence_bias={(5,): bias}).startswith("sequence_bias[(5,)] is")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("猫", "猫"), ("[5,6]", (5, 6)), ("[5, 6]", "[5, 6]"), ("\\[5]", "[5]"), ("[]", "[]")],
+)
+def test_a_word_is_typed_as_text_or_as_ids(text: str, word: Any) -> None:
+    assert read_word(text) == word
+    assert read_word_bias(f"{text}=-2.5") == (word, -2.5)
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=b", "=x"])
+def test_a_typed_bias_needs_its_number(text: str) -> None:
+    with pytest.raises(SamplingError, match="WORD=X"):
+        read_word_bias(text)
 
 
 def test_an_unknown_setting_is_refused_by_name() -> None:
