@@ -46,7 +46,8 @@ class Conversation:
 
     A `session` and its `turns` take up a conversation that was kept; `keeper` keeps what
     comes. `reference` is what the model is loaded by; `notice` is told what a person should
-    know: what falls out of the context, what is read again, what can't be promised.
+    know: what falls out of the context, what is read again, what can't be promised. `sampler`
+    makes the chain of a reply, where it is more than a chain.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class Conversation:
         keeper: Keeper | None = None,
         reference: str = "builtin",
         notice: Callable[[str], None] = lambda text: None,
+        sampler: Callable[[SamplingConfig, LanguageModel], SamplerChain] = (
+            lambda config, model: SamplerChain(config)
+        ),
     ) -> None:
         if settings is None:
             preamble = () if system is None else (Message("system", system),)
             settings = Settings(config or SamplingConfig(), preamble=preamble)
-        self.keeper, self.notice = keeper, notice
+        self.keeper, self.notice, self._sampler = keeper, notice, sampler
         self._take_up(session or new_session(reference, settings), Tree(turns), model, reference)
         self._change(settings=settings, model=reference)
         self._notice_differences()
@@ -297,7 +301,7 @@ class Conversation:
         sampling = settings.sampling
         if sampling.seed is None:  # drawn once: luck depends on it and the position alone
             sampling = dataclasses.replace(sampling, seed=self._session.seed)
-        return SamplerChain(sampling)
+        return self._sampler(sampling, self.model)
 
     def _before(self, turn: Turn) -> Turn | None:
         return None if turn.parent is None else self.tree[turn.parent]

@@ -34,6 +34,7 @@ from chatcli.cli.options import (
     load_model,
 )
 from chatcli.cli.prompting import PromptFileFlags, bound_prompt
+from chatcli.cli.tracing import TraceFlags, check_trace_flags, recording
 from chatcli.errors import CheckpointError, StoreError
 from chatcli.ui.remarks import Remarks
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from chatcli.chat.keeper import Keeper
     from chatcli.chat.store import Store
     from chatcli.chat.types import Session, Settings
+    from chatcli.cli.tracing import Sampler
     from chatcli.model.types import LanguageModel
     from chatcli.ui.environment import Environment
 
@@ -61,6 +63,7 @@ def chat(
     sampling: SamplingFlags,
     display: DisplayFlags,
     screen: ScreenFlags,
+    tracing: TraceFlags,
 ) -> int:
     """Talk with a model over many turns, and see the probability of every token.
 
@@ -72,13 +75,15 @@ def chat(
     A line that is a command, such as /retry, is obeyed there too; /help lists the commands.
     """
     check_flags(talk, reply, screen)
+    check_trace_flags(tracing)
     said = wanted(sampling, reply, bound_prompt(prompt), typed_options(ctx))
     shown = screen_options(screen, display_options(display))
     env: Environment = ctx.obj
     opening = _Opening(Remarks(env), talk, which, said)
     with ExitStack() as closing:
         store, keeper = opening.store(closing)
-        conversation = opening.conversation(store, keeper)
+        sampler = closing.enter_context(recording(tracing))
+        conversation = opening.conversation(store, keeper, sampler)
 
         from chatcli.ui.repl import Repl, run_repl
 
@@ -134,7 +139,9 @@ class _Opening:
         closing.callback(keeper.close)
         return store, keeper
 
-    def conversation(self, store: Store | None, keeper: Keeper | None) -> Conversation:
+    def conversation(
+        self, store: Store | None, keeper: Keeper | None, sampler: Sampler
+    ) -> Conversation:
         """A new conversation, or the one to be taken up."""
         from chatcli.chat.conversation import Conversation
 
@@ -148,6 +155,7 @@ class _Opening:
             keeper=keeper,
             reference=reference,
             notice=self.remarks,
+            sampler=sampler,
         )
         if self.flags.name is not None:
             talk.rename(self.flags.name)

@@ -31,6 +31,7 @@ from chatcli.cli.prompting import (
     read_prompt,
     reply_prefill,
 )
+from chatcli.cli.tracing import TraceFlags, check_trace_flags, recording
 
 if TYPE_CHECKING:
     from chatcli.engine.types import Chunk
@@ -92,6 +93,7 @@ def complete(
     which: ModelFlags,
     sampling: SamplingFlags,
     display: DisplayFlags,
+    tracing: TraceFlags,
     max_tokens: Annotated[
         int | None,
         Option(
@@ -123,12 +125,13 @@ def complete(
     check_prompt_flags(how, around)
     given = sampling_given(sampling, around.sampling)
     options = display_options(display)
+    check_trace_flags(tracing)
     env: Environment = ctx.obj
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
     config = sampling_config(given, model.checkpoint.path)
     ids = prompt_ids(model, text, how, env.say, around)
-    with Interrupt() as interrupt:
+    with recording(tracing) as sampler, Interrupt() as interrupt:
         run = _run_json if json else _run_shown
         job = _Job(
             env=env,
@@ -141,8 +144,8 @@ def complete(
             display=options,
             interrupt=interrupt,
         )
-        for sample, chain in enumerate(_chains(config, num)):
-            run(job, sample, chain)
+        for sample, each in enumerate(_configs(config, num)):
+            run(job, sample, sampler(each, model))
             if interrupt.cancelled():
                 return Status.INTERRUPTED
     return Status.DONE
@@ -156,14 +159,13 @@ def _prefix(text: str, how: PromptFlags, around: BoundPrompt, echo: bool, termin
     return text + prefill if echo else prefill if terminal else ""
 
 
-def _chains(config: SamplingConfig, num: int) -> Iterator[SamplerChain]:
-    """One chain for each sample; each has a seed that repeats its sample alone."""
-    from chatcli.sampling.chain import SamplerChain
+def _configs(config: SamplingConfig, num: int) -> Iterator[SamplingConfig]:
+    """The settings of each sample; each has a seed that repeats its sample alone."""
+    from chatcli.sampling.random import draw_seed
 
-    first = SamplerChain(config)
+    first = draw_seed() if config.seed is None else config.seed
     for sample in range(num):
-        seed = (first.seed + sample) % 2**64
-        yield SamplerChain(dataclasses.replace(config, seed=seed))
+        yield dataclasses.replace(config, seed=(first + sample) % 2**64)
 
 
 def _run_shown(job: _Job, sample: int, chain: SamplerChain) -> None:

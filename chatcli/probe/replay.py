@@ -27,7 +27,8 @@ from chatcli.sampling.pool import Pool, pick
 from chatcli.sampling.random import uniform
 from chatcli.sampling.stages import LESSONS, STAGES
 from chatcli.sampling.types import SamplingConfig
-from chatcli.sampling.words import unbound
+from chatcli.sampling.words import bound, unbound
+from chatcli.text.types import Tokenizer
 
 __all__ = ["Replayed", "replay", "replay_config", "verify"]
 
@@ -61,19 +62,27 @@ class Replayed:
         return self.token is not None and self.token != self.recorded
 
 
-def replay_config(sample: Sample, given: Mapping[str, Any]) -> SamplingConfig:
+def replay_config(
+    sample: Sample, given: Mapping[str, Any], tokenizer: Tokenizer | None = None
+) -> SamplingConfig:
     """The recorded settings but for those `given`, in ids.
 
-    Raises SamplingError on settings that name texts, which only a tokenizer could read.
+    Raises SamplingError on settings that name texts, where there is no `tokenizer` for them.
     """
     config = dataclasses.replace(sample.bound, **{"seed": sample.seed, **given})
+    if tokenizer is not None:
+        return bound(config, tokenizer)
+    if config.eos_ids is None:
+        config = dataclasses.replace(config, eos_ids=sample.eos_ids)
+    if config.xtc_spared is None:
+        config = dataclasses.replace(config, xtc_spared=sample.xtc_spared)
     text = unbound(config)
     if text is None and config.dry_multiplier and config.dry_breakers is None:
         text = "dry_breakers"
     if text is not None:
         raise SamplingError(
-            f"{text} has texts, and a trace has no tokenizer to read them; give ids, [12,13], or "
-            "record with it"
+            f"{text} has texts, and a trace has only ids: add --tokenizer NAME, the model that "
+            "was recorded, or give ids, [12,13]"
         )
     return config
 
@@ -103,7 +112,7 @@ class _Replay:
         self._rules = preset_for(config.order)
         self._stages = tuple(stage.name for stage in active_stages(config))
         self._lessons = [name for name in self._stages if name in LESSONS]
-        self._same = config == dataclasses.replace(sample.bound, seed=sample.seed)
+        self._same = config == replay_config(sample, {})
         self._memory: Memory | None = {}
 
     def positions(self, *, trusting: bool = True) -> Iterator[Replayed]:

@@ -66,7 +66,8 @@ class Position:
 class Sample:
     """One reply, or a stretch of one: its settings, what came before it, its tokens.
 
-    `sampling` is as it was given, `bound` the same in ids. Of `prompt_ids` the first
+    `sampling` is as it was given, `bound` the same in ids; `eos_ids` and `xtc_spared` are what
+    the tokenizer has for settings that leave them open. Of `prompt_ids` the first
     `prompt_length` were the prompt; any others were written before, and went on.
     """
 
@@ -75,6 +76,8 @@ class Sample:
     sampling: SamplingConfig
     bound: SamplingConfig
     checkpoint: Mapping[str, Any]
+    eos_ids: tuple[int, ...]
+    xtc_spared: tuple[tuple[int, ...], ...]
     prompt_ids: tuple[int, ...]
     prompt_length: int
     positions: tuple[Position, ...]

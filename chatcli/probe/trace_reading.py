@@ -108,6 +108,8 @@ def _sample(plain: Mapping[str, Any]) -> dict[str, Any]:
         "sampling": sampling,
         "bound": SamplingConfig.from_dict({**plain["sampling"], **plain["bound"]}),
         "checkpoint": dict(plain["checkpoint"]),
+        "eos_ids": tuple(map(int, plain["eos_ids"])),
+        "xtc_spared": tuple(tuple(map(int, ids)) for ids in plain["xtc_spared"]),
         "prompt_ids": tuple(map(int, plain["prompt_ids"])),
         "prompt_length": int(plain["prompt_length"]),
         "positions": [],

@@ -25,6 +25,7 @@ from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.pool import ranked
 from chatcli.sampling.random import uniform
 from chatcli.sampling.types import Draw, SamplingConfig, View
+from chatcli.sampling.words import bound as bound_to
 from chatcli.text.json_text import json_text
 from chatcli.text.types import Tokenizer
 
@@ -37,13 +38,16 @@ _Row32 = npt.NDArray[np.float32]
 
 
 class Recorder:
-    """One trace, being written: of every draw the `top` best logits, and sums over the rest."""
+    """One trace, being written: of every draw the `top` best logits, and sums over the rest.
+
+    The file is made at the first draw.
+    """
 
     def __init__(self, path: Path, *, top: int = 50, force: bool = False) -> None:
-        self._file, self._top = TraceFile(path, force=force), top
+        self._path, self._force, self._top = path, force, top
+        self._opened: TraceFile | None = None
         self._told: set[int] = set()  # the ids whose bytes are in the file
         self._samples = self._positions = 0
-        self._file.write(json_text({"trace": VERSION, "chatcli": __version__, "top": top}))
 
     def chain(self, config: SamplingConfig, model: LanguageModel) -> SamplerChain:
         """A chain for one reply of `model`, recorded from its first draw on."""
@@ -51,6 +55,8 @@ class Recorder:
 
     def close(self) -> None:
         """Write that the trace is whole, and close the file."""
+        if self._opened is None:
+            return
         end = {"end": True, "samples": self._samples, "positions": self._positions}
         self._file.write(json_text(end))
         self._file.close()
@@ -67,6 +73,7 @@ class Recorder:
         sampling = {**chain.config.to_dict(), "seed": chain.seed}
         in_ids = bound.to_dict()
         whole = dataclasses.asdict(model.checkpoint)
+        xtc = bound_to(dataclasses.replace(chain.config, xtc_probability=1.0), model.tokenizer)
         self._file.write(
             json_text(
                 {
@@ -75,6 +82,8 @@ class Recorder:
                     "sampling": sampling,
                     "bound": {k: v for k, v in in_ids.items() if v != chain.config.to_dict()[k]},
                     "checkpoint": {name: whole[name] for name in _CHECKPOINT},
+                    "eos_ids": sorted(model.tokenizer.eos_ids),
+                    "xtc_spared": xtc.to_dict()["xtc_spared"],
                     "prompt_length": prompt_length,
                     "prompt_ids": list(history),
                 }
@@ -114,6 +123,14 @@ class Recorder:
             f'"bytes":{{{self._bytes(tokens, tokenizer)}}}}}'
         )
         self._positions += 1
+
+    @property
+    def _file(self) -> TraceFile:
+        if self._opened is None:
+            self._opened = TraceFile(self._path, force=self._force)
+            head = {"trace": VERSION, "chatcli": __version__, "top": self._top}
+            self._opened.write(json_text(head))
+        return self._opened
 
     def _bytes(self, tokens: Sequence[int], tokenizer: Tokenizer) -> str:
         """The bytes, in hex, of the tokens that are named for the first time."""
