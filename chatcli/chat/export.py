@@ -23,7 +23,7 @@ from chatcli.text.json_text import json_text
 from chatcli.text.types import Message
 from chatcli.text.visible import visible
 
-__all__ = ["FORMATS", "format_of", "html", "markdown", "messages", "write_export"]
+__all__ = ["FORMATS", "check_export", "format_of", "html", "markdown", "messages", "write_export"]
 
 # What Markdown would let run on over the end of a text, or take for a heading of ours.
 _RUNS_ON = re.compile(
@@ -86,15 +86,20 @@ def format_of(path: Path, named: str | None = None) -> str:
     return ending
 
 
+def check_export(path: Path, force: bool = False) -> None:
+    """Raise UsageError where `write_export` would find something there already."""
+    if path.exists() and not (force and path.is_file()):
+        remedy = "choose another name, or --force" if path.is_file() else "name a file"
+        raise UsageError(f"{path} exists; {remedy}")
+
+
 def write_export(path: Path, text: str, force: bool = False) -> None:
     """Write `text` to `path`, whole or not at all, for the user alone (0600).
 
     Raises UsageError where the file exists, unless `force`; OutputError where it can't be
     written.
     """
-    if path.exists() and not (force and path.is_file()):
-        remedy = "choose another name, or --force" if path.is_file() else "name a file"
-        raise UsageError(f"{path} exists; {remedy}")
+    check_export(path, force)
     try:
         aside = _written_aside(path, text.encode("utf-8", "replace"))
     except OSError as error:

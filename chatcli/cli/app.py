@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "score": "Show how probable each token of a text was, or which ending is likeliest.",
     "models": "List what can be loaded, and show what a model is.",
     "sessions": "List, read, search, export, import and delete kept conversations.",
+    "report": "Write a conversation or a trace as one page, told token by token.",
     "prompts": "List, show and check the prompts that --prompt takes.",
     "samplers": "Show the sampling chain, what each stage does, and the same elsewhere.",
     "config": "Show what every option is without a flag, and where that comes from.",

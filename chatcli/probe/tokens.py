@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from chatcli.text.types import Tokenizer
-from chatcli.text.visible import one_line, token_label
+from chatcli.text.visible import token_label
 
 __all__ = ["Piece", "Stretch", "Tokenization", "stretches", "tokenization"]
 
@@ -86,16 +86,13 @@ def tokenization(
 ) -> Tokenization:
     """`ids`, which hold `text`; `parts` says of each what it is for, `own` which are its own."""
     detokenizer, pieces = tokenizer.detokenizer(), []
-    decoder, was_open = getincrementaldecoder("utf-8")("replace"), False
+    decoder = getincrementaldecoder("utf-8")("replace")
     for token, part in zip(ids, parts, strict=True):
         data, control = tokenizer.token_bytes(token), tokenizer.is_special(token)
         decoder.decode(b"" if control else data)
-        left_open = bool(decoder.getstate()[0])
-        label, done = token_label(tokenizer, token), detokenizer.add(token)
-        if was_open and done:  # a part of a character that completes it shows that too
-            label += f" → {one_line(done)}"
+        left_open, done = bool(decoder.getstate()[0]), detokenizer.add(token)
+        label = token_label(tokenizer, token, done)
         pieces.append(Piece(token, data, label, done, control, left_open, part in own, part))
-        was_open = left_open
     size = len(text.encode("utf-8", "replace"))
     return Tokenization(name, tokenizer.vocab_size, len(text), size, tuple(pieces))
 

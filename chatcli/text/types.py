@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["Detokenizer", "Message", "Tokenizer"]
+__all__ = ["Detokenizer", "Message", "TokenBytes", "Tokenizer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,15 @@ class Detokenizer(Protocol):
         ...
 
 
-class Tokenizer(Protocol):
+class TokenBytes(Protocol):
+    """What can spell tokens: a tokenizer, or a record of some."""
+
+    def token_bytes(self, token: int) -> bytes:
+        """The exact bytes that `token` adds to a text; for a control token, its spelling."""
+        ...
+
+
+class Tokenizer(TokenBytes, Protocol):
     """What the layers above need of a tokenizer; `chatcli.text.tokenizer` has the real one."""
 
     @property
@@ -67,10 +75,6 @@ class Tokenizer(Protocol):
 
     def unreadable(self, text: str, *, special: bool = False) -> str:
         """The characters of `text`, each once, that its ids don't carry; usually none."""
-        ...
-
-    def token_bytes(self, token: int) -> bytes:
-        """The exact bytes that `token` adds to a text; for a control token, its spelling."""
         ...
 
     def is_special(self, token: int) -> bool:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from chatcli.text.types import Tokenizer
+from chatcli.text.types import TokenBytes
 
-__all__ = ["one_line", "token_label", "visible"]
+__all__ = ["one_line", "text_label", "token_label", "visible"]
 
 LINE_MARKS = {"\n": "↵", "\t": "⇥", " ": "␣"}
 # A subdivision flag (England, Scotland, Wales …): the one honest use of tag characters.
@@ -48,18 +48,21 @@ def one_line(text: str) -> str:
     return shown
 
 
-def token_label(tokenizer: Tokenizer, token: int) -> str:
+def token_label(tokenizer: TokenBytes, token: int, completes: str = "") -> str:
     """A token as a table shows it, in one line.
 
     Whole characters are themselves, with spaces (␣), tabs (⇥) and newlines (↵) made visible;
     bytes that are only part of a character are spelt, ⟨E4 B8⟩; a control token is its name.
+    One that begins inside of a character shows what it `completes`, too: ⟨AD⟩ → 中.
     """
     data = tokenizer.token_bytes(token)
     if not data:
         return f"⟨{token}⟩"
     text = data.decode("utf-8", "surrogateescape")
     parts = re.split(f"({BROKEN_BYTES.pattern})", text)
-    return "".join(_bytes_label(p) if BROKEN_BYTES.match(p) else _text_label(p) for p in parts)
+    label = "".join(_bytes_label(p) if BROKEN_BYTES.match(p) else text_label(p) for p in parts)
+    inside = 0x80 <= data[0] < 0xC0
+    return f"{label} → {one_line(completes)}" if inside and completes else label
 
 
 def _shown(match: re.Match[str]) -> str:
@@ -79,8 +82,11 @@ def _bytes_label(broken: str) -> str:
     return f"⟨{broken.encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩"
 
 
-def _text_label(text: str) -> str:
-    """A leading mark that would sit on the character before it gets a place of its own."""
+def text_label(text: str) -> str:
+    """A text as a table shows it, in one line, as `token_label` does a token's.
+
+    A leading mark that would sit on the character before it gets a place of its own.
+    """
     label = one_line(text)
     if not label or not _joins(label[0]):
         return label

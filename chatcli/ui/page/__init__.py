@@ -1,0 +1,1 @@
+"""A report as one page of HTML: texts tinted by probability, with a table for every token."""
