@@ -18,6 +18,7 @@ __all__ = ["Said", "contradiction", "giving_way"]
 _APART = (
     ("greedy", "temperature", None),
     ("special", "chat", None),
+    ("characters", "explain", None),
     ("minutes", "passes", None),
     ("tokenizer", "model", "pretrain"),
     ("layers", "model", "pretrain"),
@@ -26,6 +27,7 @@ _APART = (
 )
 _BESIDE = (
     ("system", "chat"),
+    ("after_chain", "characters"),
     ("var", "prompt"),
     ("rank", "lora"),
     ("alpha", "lora"),

@@ -25,6 +25,7 @@ from chatcli.cli.prompting import (
     prompt_ids,
     read_prompt,
 )
+from chatcli.cli.questions import Question, answer, refuse_questions
 
 if TYPE_CHECKING:
     from chatcli.ui.environment import Environment
@@ -47,8 +48,27 @@ def probs(
         Argument(metavar="PROMPT", help="The text that comes before; - reads it from stdin."),
     ] = None,
     top: Annotated[
-        int, Option("--top", min=1, metavar="N", help="How many tokens are shown.")
+        int, Option("--top", min=1, metavar="N", help="How many tokens or characters are shown.")
     ] = 10,
+    characters: Annotated[
+        bool,
+        Option("--characters", help="The next character instead of the next token."),
+    ] = False,
+    after_chain: Annotated[
+        bool,
+        Option(
+            "--after-chain",
+            help="With --characters: after the sampling chain, not the model's own.",
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        Option("--explain", help="Why the seed draws its token, and what would draw another."),
+    ] = False,
+    watch: Annotated[
+        list[str] | None,
+        Option(metavar="TEXT", help="How probable TEXT is here, too; may be given again."),
+    ] = None,
     json: Annotated[bool, Option("--json", help="One JSON object.")] = False,
 ) -> int:
     """Show what the next token after PROMPT may be, and what each sampling stage does to it.
@@ -60,20 +80,13 @@ def probs(
     given = sampling_given(sampling, around.sampling)
     env: Environment = ctx.obj
     if prompt is None:
+        refuse_questions(ctx)
         return explore_text(env, how, file, which, given, json=json)
+    question = Question(characters, after_chain, explain, tuple(watch or ()), top)
+    question.check()
     text = read_prompt(prompt, env)
     model = load_model(which, env.say)
     ids = prompt_ids(model, text, how, env.say, around)
-
-    from chatcli.probe.next_token import next_token
-    from chatcli.ui.jsonl import json_line, next_token_object
-    from chatcli.ui.probs_table import show_probs
-
     config = sampling_config(given, model.checkpoint.path)
-    found = next_token(model, ids, config, top=top)
-    if json:
-        name = model.checkpoint.name
-        env.write(json_line(next_token_object(name, text, found, model.tokenizer)))
-    else:
-        show_probs(env, text, found, model.tokenizer)
+    answer(env, model, text, ids, config, question, json=json)
     return Status.DONE

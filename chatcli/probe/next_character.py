@@ -15,7 +15,7 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ __all__ = ["CharacterShare", "Kind", "NextCharacter", "Path", "next_character", 
 
 Kind = Literal["character", "other", "end", "special", "invalid", "unresolved"]
 
-_ENOUGH, _PASSES = 0.999, 64  # when it ends: mass that has its place, or forward passes
+_ENOUGH, _PASSES = 0.999, 64  # when it ends: mass that has its place, or further passes
 _PATHS = 3  # told of each share
 _CODES: dict[int, Kind] = {END: "end", SPECIAL: "special", INVALID: "invalid"}
 
@@ -72,7 +72,8 @@ class CharacterShare:
 class NextCharacter:
     """What the next character may be, after `prompt_ids`.
 
-    `pending` are the bytes of a character that the prompt leaves open. `chain` is the sampler
+    `pending` are the bytes of a character that the prompt leaves open, `passes` the forward
+    passes beside the prompt's own, `others` the characters without a share of their own. `chain` is the sampler
     chain as text, None where it is the model's own distribution. `shares` has the likeliest
     characters, then one of each other kind; together they are 1. A character's probability
     may still grow by what is unresolved.
@@ -117,12 +118,12 @@ def next_characters(
     passes: int = _PASSES,
     cancelled: Cancelled = lambda: False,
 ) -> Iterator[NextCharacter]:
-    """What is known of the next character after each forward pass, ever more of it.
+    """What is known of the next character from the ids, then after each further forward pass.
 
-    Ends when `enough` of the probability has its place, after `passes` forward passes or once
+    Ends when `enough` of the probability has its place, after `passes` such passes or once
     `cancelled`. The distribution is the model's own, or what `chain` makes of it; that chain
-    stays as it is. `logits` [V] after `ids` save the first pass. `cache` holds a beginning of
-    `ids` and then all of them; nobody else may use it meanwhile. Raises ContextError,
+    stays as it is. `logits` [V] are those after `ids`, where they are at hand. `cache` is left
+    with all of `ids`; nobody else may use it meanwhile. Raises ContextError,
     LogitsError and UsageError as `next_token` does.
     """
     check_prompt(model, ids)
@@ -131,7 +132,7 @@ def next_characters(
     if first is None:
         return
     search = _Search(model, ids, first)
-    used = int(logits is None)
+    used = 0
     try:
         yield search.found(own.chain, top, used)
         while search.unresolved > 1 - enough and used < passes and not cancelled():
@@ -160,9 +161,11 @@ class _Distribution:
         self._cache = model.new_cache() if cache is None else cache
         self._begun = len(ids) if prompt_length is None else prompt_length
         self._is_own = chain is None
-        self._chain = SamplerChain(SamplingConfig(seed=0))
-        if chain is not None:
-            self._chain.restore(chain.state())
+        if chain is None:
+            self._chain = SamplerChain(SamplingConfig(seed=0))
+        else:
+            self._chain = SamplerChain(replace(chain.config, seed=chain.seed))
+            self._chain.recall(chain.memory(len(ids) - self._begun))
         self._chain.bind(model.tokenizer)
 
     @property

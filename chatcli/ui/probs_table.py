@@ -20,7 +20,7 @@ from chatcli.ui.folding import fold
 from chatcli.ui.panel import percent
 from chatcli.ui.theme import Paint
 
-__all__ = ["show_probs"]
+__all__ = ["prompt_title", "show_probs"]
 
 _SUMMARY = ("survive", "bits")
 
@@ -29,7 +29,7 @@ def show_probs(env: Environment, prompt: str, found: NextToken, tokenizer: Token
     """Write the table, under a title with the prompt, the entropies and the chain."""
     width = env.columns() if env.stdout_is_terminal else None
     paint = Paint(env)
-    title = _tail(visible(prompt, keep_newlines=False), width)
+    title = prompt_title(prompt, width)
     head = [line for facts in _headings(found) for line in fold(facts, width)]
     titles, *rows = table_lines(_columns(found, tokenizer), width)
     summary = [paint("figures", row) for row in rows[-len(_SUMMARY) :]]
@@ -37,8 +37,9 @@ def show_probs(env: Environment, prompt: str, found: NextToken, tokenizer: Token
     env.write("\n".join([paint("heading", title), *head, "", *body]) + "\n")
 
 
-def _tail(text: str, width: int | None) -> str:
-    """The end of a prompt, which is what the next token follows."""
+def prompt_title(prompt: str, width: int | None) -> str:
+    """The end of a prompt, inert, which is what the next token follows."""
+    text = visible(prompt, keep_newlines=False)
     if width is None or cell_len(text) <= width:
         return text
     return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
