@@ -30,7 +30,7 @@ from chatcli.sampling.types import SamplingConfig
 from chatcli.sampling.words import bound, unbound
 from chatcli.text.types import Tokenizer
 
-__all__ = ["Replayed", "replay", "replay_config", "verify"]
+__all__ = ["Replayed", "Rerun", "replay", "replay_config", "verify"]
 
 _MANY = 1000  # rows that one may have become; beyond, nothing is decided
 
@@ -40,7 +40,7 @@ _Interval = tuple[float, float]
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """One position again. `token` is None where it isn't decided; `interval` is what it owns
-    for certain, None where greedy. `prob` is that interval's length, 1 where greedy."""
+    for certain, None where greedy."""
 
     sample: int
     index: int
@@ -60,6 +60,30 @@ class Replayed:
     def differs(self) -> bool:
         """Whether another token than the recorded one is drawn."""
         return self.token is not None and self.token != self.recorded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rerun:
+    """A sample again: every position under `config`, given what was recorded before it."""
+
+    sample: Sample
+    config: SamplingConfig
+    positions: tuple[Replayed, ...]
+
+    @property
+    def divergence(self) -> Replayed | None:
+        """The first position whose token is another than the recorded one."""
+        return next((one for one in self.positions if one.differs), None)
+
+    @property
+    def undecided(self) -> int:
+        """How many positions up to the divergence, or the end, aren't decided."""
+        return sum(not one.decided for one in self.told())
+
+    def told(self) -> tuple[Replayed, ...]:
+        """The positions up to the divergence: what a real reply would have come by."""
+        found = self.divergence
+        return self.positions[: None if found is None else self.positions.index(found) + 1]
 
 
 def replay_config(
@@ -87,9 +111,9 @@ def replay_config(
     return config
 
 
-def replay(sample: Sample, config: SamplingConfig) -> Iterator[Replayed]:
-    """Every position of a sample, under `config`, whose words are ids and whose seed is set."""
-    return _Replay(sample, config).positions()
+def replay(sample: Sample, config: SamplingConfig) -> Rerun:
+    """A sample under `config`, whose words are ids and whose seed is set."""
+    return Rerun(sample, config, tuple(_Replay(sample, config).positions()))
 
 
 def verify(sample: Sample, path: str) -> None:
