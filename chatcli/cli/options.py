@@ -2,8 +2,8 @@
 
 A group of options is a frozen dataclass (see `groups`). The functions turn a group into
 what the layers below take: a loaded model, how it is shown; those of sampling, which are
-many, are in `sampling_flags`. Heavy layers are imported inside them, for the help and shell
-completion read this module too.
+many, are in `sampling_flags` and `sampling_settings`. Heavy layers are imported inside them,
+for the help and shell completion read this module too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from chatcli.cli.sampling_flags import (
-    SamplingFlags,
-    complete_words,
-    sampling_config,
-    sampling_given,
-)
+from chatcli.cli.sampling_flags import SamplingFlags, complete_words
+from chatcli.cli.sampling_settings import sampling_config, sampling_given
 from chatcli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -121,7 +121,8 @@ def _penalty(name: str, off: float, does: str, source: str) -> StageInfo:
     return StageInfo(name, settings, _penalises(name, off), _plain(name), does, source, True)
 
 
-def _cut(name: str, setting: str, active: Test, does: str, source: str) -> StageInfo:
+def _cut(name: str, active: Test, does: str, source: str, setting: str = "") -> StageInfo:
+    setting = setting or name
     return StageInfo(name, (setting,), active, _plain(setting), does, source)
 
 
@@ -212,7 +213,6 @@ CATALOG: Mapping[str, StageInfo] = {
         ),
         _cut(
             "top_n_sigma",
-            "top_n_sigma",
             _above_zero("top_n_sigma"),
             "keeps logits within n standard deviations of the best",
             "Tang et al. 2024, Top-nσ",
@@ -227,20 +227,12 @@ CATALOG: Mapping[str, StageInfo] = {
         ),
         _cut(
             "top_h",
-            "top_h",
             _above_zero("top_h"),
             "keeps the best while their part of the entropy stays below h",
             "Baghaei Potraghloo et al. 2025, Top-H",
         ),
+        _cut("top_k", _above_zero("top_k"), "keeps the k likeliest", "Fan et al. 2018"),
         _cut(
-            "top_k",
-            "top_k",
-            _above_zero("top_k"),
-            "keeps the k likeliest",
-            "Fan et al. 2018",
-        ),
-        _cut(
-            "top_p",
             "top_p",
             _below_one("top_p"),
             "keeps the likeliest that together reach p",
@@ -248,13 +240,11 @@ CATALOG: Mapping[str, StageInfo] = {
         ),
         _cut(
             "min_p",
-            "min_p",
             _above_zero("min_p"),
             "keeps what is at least m times as likely as the likeliest",
             "Nguyen et al. 2024, Min-p",
         ),
         _cut(
-            "typical_p",
             "typical_p",
             _below_one("typical_p"),
             "keeps what is about as surprising as expected, until it reaches p",
@@ -262,17 +252,17 @@ CATALOG: Mapping[str, StageInfo] = {
         ),
         _cut(
             "epsilon",
-            "epsilon_cutoff",
             _above_zero("epsilon_cutoff"),
             "keeps what has at least the probability ε",
             "Hewitt et al. 2022",
+            "epsilon_cutoff",
         ),
         _cut(
             "eta",
-            "eta_cutoff",
             _above_zero("eta_cutoff"),
             "keeps what has at least ε, or less where entropy is high",
             "Hewitt et al. 2022",
+            "eta_cutoff",
         ),
         StageInfo(
             "p_less",

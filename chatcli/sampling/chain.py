@@ -3,14 +3,13 @@
 For each token: (1) the row is checked and taken to the CPU in float64; (2) the active
 stages run in the order of the config; (3) one uniform number picks from what is left by
 the inverse CDF in rank order, or, when greedy, the argmax is taken; (4) what happened is
-written down. What a stage computes is in `stages`; where luck comes from is in `random`.
+told (`report`). What a stage computes is in `stages`; where luck comes from is in `random`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,12 @@ from chatcli.sampling.catalog import active_stages, describe
 from chatcli.sampling.context import Context
 from chatcli.sampling.memory import MemoryByIndex
 from chatcli.sampling.orders import preset_for
-from chatcli.sampling.pool import Ids, Pool, Row, pick, ranked, share
+from chatcli.sampling.pool import Ids, Pool, Row, pick, share
 from chatcli.sampling.random import draw_seed, uniform
+from chatcli.sampling.report import Run, probs_of, seen
 from chatcli.sampling.settings import checked
 from chatcli.sampling.stages import LESSONS, STAGES
-from chatcli.sampling.types import Candidate, Draw, SamplingConfig, StageTrace, View
+from chatcli.sampling.types import Draw, SamplingConfig, StageTrace, View
 from chatcli.sampling.words import bound, unbound
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class SamplerChain:
         run = self._run(logits, history, prompt_length)
         if self._config.greedy:
             best = _argmax(run.last)
-            return _seen(run, best, int(best.ids[0]), None, None, top)
+            return seen(run, best, int(best.ids[0]), None, None, top)
         u = uniform(self._seed, len(history))
         token, interval = pick(run.last, u)
         self._learn(run, token)
-        return _seen(run, run.last, token, u, interval, top)
+        return seen(run, run.last, token, u, interval, top)
 
     def witness(
         self,
@@ -109,10 +109,10 @@ class SamplerChain:
         """
         run = self._run(logits, history, prompt_length)
         if self._config.greedy:
-            return _seen(run, _argmax(run.last), token, None, None, top)
+            return seen(run, _argmax(run.last), token, None, None, top)
         u = uniform(self._seed, len(history))
         self._learn(run, token)
-        return _seen(run, run.last, token, u, share(run.last, token), top)
+        return seen(run, run.last, token, u, share(run.last, token), top)
 
     def stage_probs(
         self,
@@ -128,7 +128,7 @@ class SamplerChain:
         """
         run = self._run(logits, history, prompt_length)
         ids = np.asarray(tokens, dtype=np.int64)
-        after = np.stack([_probs(pool, ids) for pool in (run.first, *run.pools)], axis=1)
+        after = np.stack([probs_of(pool, ids) for pool in (run.first, *run.pools)], axis=1)
         return tuple(map(tuple, after[:, 1:].tolist()))
 
     def survivors(self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0) -> Pool:
@@ -169,7 +169,7 @@ class SamplerChain:
         self._set(config, checked("seed", state["seed"]))
         self._memory = memory
 
-    def _run(self, logits: Tensor, history: Sequence[int], prompt_length: int) -> _Run:
+    def _run(self, logits: Tensor, history: Sequence[int], prompt_length: int) -> Run:
         if self._unbound is not None:
             raise SamplingError(
                 f"{self._unbound} needs a tokenizer: bind the chain to one, or give ids"
@@ -186,7 +186,7 @@ class SamplerChain:
         )
         return _run(self._stages, _whole(row), context)
 
-    def _learn(self, run: _Run, token: int) -> None:
+    def _learn(self, run: Run, token: int) -> None:
         """Remember, for the next place, what the stages learn from `token`."""
         if self._lessons:
             pools = (run.first, *run.pools)
@@ -205,24 +205,7 @@ class SamplerChain:
         self._memory = MemoryByIndex()
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One pass of the stages: what they looked at, the pool before them and after each, the
-    traces, and, for each stage that removed a token, the pool that it left."""
-
-    context: Context
-    first: Pool
-    pools: tuple[Pool, ...]
-    traces: tuple[StageTrace, ...]
-    removals: tuple[tuple[str, Pool], ...]
-
-    @property
-    def last(self) -> Pool:
-        """What there is to draw from."""
-        return self.pools[-1] if self.pools else self.first
-
-
-def _run(stages: Sequence[str], first: Pool, context: Context) -> _Run:
+def _run(stages: Sequence[str], first: Pool, context: Context) -> Run:
     pool, pools, traces, removals = first, [], [], []
     for name in stages:
         after, mass = pool.surviving(STAGES[name](pool, context))
@@ -233,13 +216,7 @@ def _run(stages: Sequence[str], first: Pool, context: Context) -> _Run:
             removals.append((name, after))
         pool = after
         pools.append(pool)
-    return _Run(context, first, tuple(pools), tuple(traces), tuple(removals))
-
-
-def _probs(pool: Pool, tokens: Ids) -> Row:
-    """The probabilities (n,) of `tokens` (n,) in a pool; 0 for one that is not in it."""
-    at, present = pool.places(tokens)
-    return np.where(present, pool.probs[at], 0.0)
+    return Run(context, first, tuple(pools), tuple(traces), tuple(removals))
 
 
 def _checked_row(logits: Tensor) -> Row:
@@ -279,67 +256,3 @@ def _argmax(pool: Pool) -> Pool:
     """The pool that holds the best token alone, the lowest id on ties."""
     best = pool.ids[[np.argmax(pool.logits)]]
     return Pool.of(best, np.zeros(1))
-
-
-def _dense(pool: Pool, vocab_size: int) -> Tensor:
-    probs = np.zeros(vocab_size, dtype=np.float32)
-    probs[pool.ids] = pool.probs
-    return torch.from_numpy(probs)
-
-
-def _rank(pool: Pool, place: int) -> int:
-    """1-based, by logit, ties by id."""
-    logit = pool.logits[place]
-    better = np.count_nonzero(pool.logits > logit)
-    return 1 + int(better) + int(np.count_nonzero(pool.logits[:place] == logit))
-
-
-def _candidates(run: _Run, last: Pool, top: int, token: int) -> tuple[Candidate, ...]:
-    """The model's `top` best tokens in rank order, then the drawn one if it isn't among them."""
-    first = run.first
-    places = ranked(first.logits, top)
-    ranks = list(range(1, places.size + 1))
-    (drawn,), (possible,) = first.places(np.array([token]))
-    if possible and drawn not in (best := places.tolist()):
-        places, ranks = np.array([*best, drawn]), [*ranks, _rank(first, drawn)]
-    tokens = first.ids[places]
-    reported = map(
-        Candidate,
-        tokens.tolist(),
-        ranks,
-        first.logits[places].tolist(),
-        first.probs[places].tolist(),
-        _probs(last, tokens).tolist(),
-        _removers(run, tokens),
-    )
-    return (*reported,) if possible else (*reported, _ruled_out(first, token))
-
-
-def _ruled_out(first: Pool, token: int) -> Candidate:
-    """A token that the model itself rules out; those rank behind all others, by id."""
-    lower = int(first.ids.searchsorted(token))
-    return Candidate(token, 1 + first.ids.size + token - lower, -math.inf, 0.0, 0.0)
-
-
-def _removers(run: _Run, tokens: Ids) -> list[str | None]:
-    """For each token the stage that removed it, or None."""
-    removers: list[str | None] = [None] * tokens.size
-    for name, left in reversed(run.removals):
-        present = left.places(tokens)[1].tolist()
-        removers = [later if here else name for later, here in zip(removers, present, strict=True)]
-    return removers
-
-
-def _seen(
-    run: _Run,
-    last: Pool,
-    token: int,
-    u: float | None,
-    interval: tuple[float, float] | None,
-    top: int,
-) -> tuple[Draw, View]:
-    """What is told of `token`; `last` is what there was to draw from."""
-    candidates = _candidates(run, last, top, token)
-    draw = Draw(token, _dense(last, run.context.vocab_size), run.traces, u, interval, candidates)
-    drawn = next(each for each in candidates if each.token == token)
-    return draw, View(drawn.raw_prob, drawn.rank, run.first.entropy_bits)

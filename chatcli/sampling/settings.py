@@ -113,14 +113,12 @@ def _some_ids(name: str, value: Any) -> tuple[int, ...]:
 
 def _word(name: str, value: Any) -> str | tuple[int, ...]:
     """A text, an id, or a sequence of ids; none of them empty."""
-    token = _whole("texts and lists of token ids, none of them empty")
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return (token(name, value),)
-    if not isinstance(value, Iterable) or not (
-        word := value if isinstance(value, str) else tuple(token(name, each) for each in value)
-    ):
-        _refuse_value(name, value, "texts and lists of token ids, none of them empty")
-    return word
+    allowed = "texts and lists of token ids, none of them empty"
+    if isinstance(value, str) and value:
+        return value
+    ids = value if isinstance(value, Iterable) else (value,)
+    token = _whole(allowed)
+    return tuple(token(name, each) for each in ids) or _refuse_value(name, value, allowed)
 
 
 def _words(name: str, value: Any) -> Words:

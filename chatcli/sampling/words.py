@@ -67,8 +67,8 @@ def unbound(config: SamplingConfig) -> str | None:
     words: dict[str, Words] = {
         "bad_words": config.bad_words,
         "sequence_bias": tuple(word for word, _ in config.sequence_bias),
-        "dry_breakers": config.dry_breakers or (),
-        "xtc_spared": config.xtc_spared or (),
+        "dry_breakers": (config.dry_multiplier and config.dry_breakers) or (),
+        "xtc_spared": (config.xtc_probability and config.xtc_spared) or (),
     }
     for name, sequences in words.items():
         if any(isinstance(word, str) for word in sequences):
