@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from chatcli.bench.chain import chain
 from chatcli.bench.decode import decode
 from chatcli.bench.display import display
+from chatcli.bench.explorer import explorer
 from chatcli.bench.memory import memory
 from chatcli.bench.peer import peer
+from chatcli.bench.scoring import scoring
 from chatcli.bench.startup import first_token, start_up
 from chatcli.bench.training import training
 from chatcli.bench.turns import turns
@@ -29,6 +31,8 @@ PARTS: Mapping[str, Callable[[Workshop], Iterator[Figure]]] = {
     "llama.cpp": peer,
     "chain": chain,
     "display": display,
+    "explorer": explorer,
+    "scoring": scoring,
     "turns": turns,
     "memory": memory,
     "training": training,

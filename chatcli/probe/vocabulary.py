@@ -21,8 +21,8 @@ class Vocabulary:
 
     def find(
         self, query: str, cancelled: Callable[[], bool] = lambda: False
-    ) -> tuple[int, ...] | None:
-        """The ids of all tokens whose text has `query` in it, case aside, ascending.
+    ) -> frozenset[int] | None:
+        """The ids of all tokens whose text has `query` in it, case aside.
 
         Also the one whose id it is, and those in whose label it is ("⟨E4 B8⟩", "␣the"). None
         where it was cancelled.
@@ -37,7 +37,7 @@ class Vocabulary:
         found = {token for token, spelt in enumerate(self._spelt) if wanted in spelt}
         if query.isascii() and query.isdigit() and int(query) < self._size:
             found.add(int(query))
-        return tuple(sorted(found))
+        return frozenset(found)
 
     def _spell(self, token: int) -> str:
         """Its text and its label, which differ where something in it can't be seen."""

@@ -31,7 +31,8 @@ class Place:
     """What the model says after `ids`.
 
     `logits` [V] are on the CPU, `order` (V,) are the ids by rank, ties by id, `ranks` (V,)
-    their 1-based ranks, and `probs` (V,) the model's own distribution.
+    their 1-based ranks, and `probs` (V,) the model's own distribution; `possible` counts those
+    that it doesn't rule out.
     """
 
     ids: tuple[int, ...]
@@ -39,6 +40,7 @@ class Place:
     order: npt.NDArray[np.int64]
     ranks: npt.NDArray[np.int64]
     probs: npt.NDArray[np.float64]
+    possible: int
 
     @classmethod
     def of(cls, ids: Sequence[int], logits: Tensor) -> Self:
@@ -55,7 +57,8 @@ class Place:
         ranks = np.empty_like(order)
         ranks[order] = np.arange(1, order.size + 1)
         probs = np.exp(values - best)
-        return cls(tuple(ids), row, order, ranks, probs / probs.sum())
+        possible = int(np.count_nonzero(values > -np.inf))
+        return cls(tuple(ids), row, order, ranks, probs / probs.sum(), possible)
 
     @property
     def nbytes(self) -> int:
@@ -165,7 +168,9 @@ class Waterfall:
 
     def _remover(self, probs: tuple[float, ...]) -> str | None:
         """The stage that removed it: the first that removed any and left it nothing."""
-        held = int(np.isfinite(self.place.logits.numpy()).sum()) if probs and not probs[-1] else 0
+        if not probs or probs[-1]:
+            return None
+        held = self.place.possible
         for trace, prob in zip(self.stages, probs, strict=True):
             if prob == 0 and trace.kept < held:
                 return trace.name

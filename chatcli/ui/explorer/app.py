@@ -97,7 +97,8 @@ class Explorer:
         """Have whatever the State wants read, and found."""
         state = self.state
         typed = pause and bool(state.line.text)
-        self._reader.want(state.request, wait_s=_PAUSE_S if typed else 0.0)
+        if not state.empty:
+            self._reader.want(state.request, wait_s=_PAUSE_S if typed else 0.0)
         if state.found is None:
             query = state.query
             threading.Thread(target=self._find, args=(query,), daemon=True).start()
@@ -109,7 +110,7 @@ class Explorer:
         if found is not None:
             self._call(lambda: self._found(query, found))
 
-    def _found(self, query: str, found: tuple[int, ...]) -> None:
+    def _found(self, query: str, found: frozenset[int]) -> None:
         if self.state.query == query and self.state.found is None:
             self.state.found = found
             seek(self.state, forward=True)

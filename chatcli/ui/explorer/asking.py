@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -71,13 +72,11 @@ def seek(state: State, forward: bool) -> None:
     if not state.found:
         state.say(f"no token has {state.query!r} in it" if state.query else "/ finds a token")
         return
-    ranks = sorted(int(state.place.ranks[token]) - 1 for token in state.found)
-    if forward:
-        state.select(next((rank for rank in ranks if rank > state.selected), ranks[0]))
-    else:
-        state.select(next((r for r in reversed(ranks) if r < state.selected), ranks[-1]))
-    place = ranks.index(state.selected) + 1
-    state.say(f"{place:,} of {len(ranks):,} tokens with {state.query!r}")
+    ranks = sorted(state.place.ranks[list(state.found)].tolist())  # 1-based
+    now = state.selected + 1
+    index = bisect_right(ranks, now) if forward else bisect_left(ranks, now) - 1
+    state.select(ranks[index % len(ranks)] - 1)
+    state.say(f"{index % len(ranks) + 1:,} of {len(ranks):,} tokens with {state.query!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def _first(state: State, kind: AskKind) -> str:
 
 def _search(given: _Answer) -> None:
     """Looking for it takes a while, and is the app's business."""
-    given.state.query, given.state.found = given.text, None if given.text else ()
+    given.state.query, given.state.found = given.text, None if given.text else frozenset()
 
 
 def _watch(given: _Answer) -> None:

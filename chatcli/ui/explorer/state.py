@@ -65,13 +65,12 @@ class State:
     first_stage: int = 0
     ask: Ask | None = None
     note: str = ""
-    fault: str = ""
     watching: tuple[Watched, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
     run: int = 0
     starting: bool = False  # a run hasn't taken a token yet
     query: str = ""
-    found: tuple[int, ...] | None = None  # the tokens that `query` means; None: being looked for
+    found: frozenset[int] | None = frozenset()  # what `query` means; None: being looked for
     tree_at: int = 0
     tree_mark: int | None = None
     place: Place | None = None
@@ -79,7 +78,8 @@ class State:
     aim: int | None = None  # the token to be selected once a place is there
     seen: dict[tuple[int, ...], dict[str, Sighting]] = field(default_factory=dict)
     memories: dict[int, dict[str, Any]] = field(default_factory=dict)
-    _fallen: Waterfall | None = None
+    _refused: tuple[Request, str] | None = None  # what couldn't be read, and why
+    _fallen: Waterfall | str | None = None  # or why there is none
     _fallen_key: Any = None
 
     @property
@@ -89,9 +89,22 @@ class State:
         return Request(self.walk.ids, self.line.text, self.special, self.watching, past)
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to read: no text, and no token that starts one."""
+        return not self.walk.ids and not self.line.text
+
+    @property
     def behind(self) -> bool:
         """Whether what was read isn't what the text says now."""
-        return self.read_for != (self.walk.ids, self.line.text)
+        return not self.empty and self.read_for != (self.walk.ids, self.line.text)
+
+    @property
+    def fault(self) -> str:
+        """Why there is nothing to see: the text can't be read, or the chain leaves nothing."""
+        if self._refused is not None and self._refused[0] == self.request:
+            return self._refused[1]
+        self._let_fall()
+        return self._fallen if isinstance(self._fallen, str) else ""
 
     @property
     def prompt_length(self) -> int:
@@ -104,10 +117,8 @@ class State:
     @property
     def waterfall(self) -> Waterfall | None:
         """What was read last, under the settings of now; None where nothing is to be seen."""
-        key = (self.place, self.config, self.prompt_length, self._top)
-        if self._fallen_key is None or self._fallen_key != key:
-            self._fallen_key, self._fallen = key, self._fall()
-        return self._fallen
+        self._let_fall()
+        return None if isinstance(self._fallen, str) else self._fallen
 
     @property
     def fall(self) -> Fall | None:
@@ -119,7 +130,7 @@ class State:
     @property
     def size(self) -> int:
         """How many candidates there are."""
-        return 0 if self.place is None else self.place.order.size
+        return 0 if self.place is None or self.empty else self.place.order.size
 
     @property
     def text(self) -> str:
@@ -152,7 +163,6 @@ class State:
         """Other settings; what the chain remembers was learnt under the old ones."""
         self.config = config
         self.memories.clear()
-        self.fault = ""
 
     def select(self, index: int) -> None:
         """Take a candidate in hand, the nearest there is."""
@@ -165,7 +175,7 @@ class State:
         if reading.request != self.request:
             return False
         if reading.error:
-            self.fault, self.run = reading.error, 0
+            self._refused, self.run = (reading.request, reading.error), 0
         if reading.place is not None:
             self._arrive(reading.request, reading.place)
         if reading.remark:
@@ -179,7 +189,7 @@ class State:
     def _arrive(self, request: Request, place: Place) -> None:
         if place is not self.place:
             self.selected = 0
-        self.place, self.fault = place, ""
+        self.place, self._refused = place, None
         self.read_for = request.ids, request.text
         if self.aim is not None and self.aim < place.ranks.size:
             self.selected = int(place.ranks[self.aim]) - 1
@@ -189,19 +199,25 @@ class State:
     def _top(self) -> int:
         return max(1, most_candidates(self.breakpoints))
 
-    def _fall(self) -> Waterfall | None:
-        if self.place is None:
-            return None
+    def _let_fall(self) -> None:
+        """Under the settings of now, unless it is done."""
+        place = None if self.empty else self.place
+        key = (place, self.config, self.prompt_length, self._top)
+        if self._fallen_key != key:
+            self._fallen_key = key
+            self._fallen = None if place is None else self._fall(place)
+
+    def _fall(self, place: Place) -> Waterfall | str:
         chain = SamplerChain(self.config)
         try:
             chain.bind(self.tokenizer)
             return Waterfall(
-                self.place,
+                place,
                 chain,
                 prompt_length=self.prompt_length,
                 memory=self.memories.get(self.walk.at.number),
                 top=self._top,
             )
         except ChatcliError as error:
-            self.fault, self.run = str(error), 0
-            return None
+            self.run = 0
+            return str(error)
