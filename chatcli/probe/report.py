@@ -148,6 +148,7 @@ def _told(position: Position, trace: Trace, top: int, text: str) -> Told:
     probs = np.exp(position.logits - position.logsumexp).tolist()
     place, drawn = tokens.index(position.token), _drawn(position)
     control = is_control_shaped(trace.token_bytes(position.token).decode("utf-8", "replace"), None)
+    others = 0.0 if drawn == 1 else None
     kept = [*range(min(top, len(tokens))), *([place] if place >= top else [])]
     return Told(
         token=position.token,
@@ -163,10 +164,10 @@ def _told(position: Position, trace: Trace, top: int, text: str) -> Told:
         stages=(),
         rivals=tuple(
             Rival(
-                tokens[at],
-                token_label(trace, tokens[at]),
-                probs[at],
-                drawn if at == place else None,
+                token=tokens[at],
+                label=token_label(trace, tokens[at]),
+                raw_prob=probs[at],
+                prob=drawn if at == place else others,
             )
             for at in kept
         ),

@@ -16,7 +16,11 @@ __all__ = ["json_text"]
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def json_text(value: Any) -> str:
-    """`value` as one line, without its end. Raises ValueError on a number that isn't finite."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+def json_text(value: Any, *, compact: bool = False) -> str:
+    """`value` as one line, without its end; `compact` leaves out spaces that nothing needs.
+
+    Raises ValueError on a number that isn't finite.
+    """
+    gaps = (",", ":") if compact else None
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=gaps)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

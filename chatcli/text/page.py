@@ -83,4 +83,5 @@ def _source(text: str) -> str:
 
 def _held(data: Any) -> str:
     """JSON that no parser of HTML takes for markup: neither a tag nor a comment begins in it."""
-    return json_text(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = json_text(data, compact=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

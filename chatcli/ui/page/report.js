@@ -152,8 +152,17 @@
   };
 
   const tokenAt = (target) => target.closest?.(".told > span") ?? null;
-  document.addEventListener("mouseover", ({ target }) => {
-    const token = tokenAt(target);
+  // When keys scroll, tokens pass below a mouse that rests, and that is no pointing.
+  let mouse = "";
+  const moved = ({ screenX, screenY }) => {
+    const before = mouse;
+    mouse = `${screenX} ${screenY}`;
+    return mouse !== before;
+  };
+  document.addEventListener("mousemove", moved);
+  document.addEventListener("mouseover", (event) => {
+    if (!moved(event)) return;
+    const target = event.target, token = tokenAt(target);
     if (token) show(token);
     else if (!panel.contains(target)) show(picked);
   });

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 __all__ = ["Browser", "browser_path"]
 
@@ -32,6 +34,11 @@ _FLAGS = (
 )
 _PATIENCE = 60.0  # seconds, for a machine that is busy
 _HIGH = 10  # above the descriptors that Chromium reads (3) and writes (4)
+_BY_VALUE = {"returnByValue": True, "awaitPromise": True}
+_LAUNCHER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 def browser_path() -> str | None:
@@ -46,39 +53,34 @@ class Browser:
         self.events: list[dict[str, Any]] = []
         self._number, self._session, self._unread = 0, "", b""
         (theirs_in, self._write), (self._read, theirs_out) = map(_high, (os.pipe(), os.pipe()))
-
-        def hand_over() -> None:
-            os.dup2(theirs_in, 3)
-            os.dup2(theirs_out, 4)
-
+        launcher = [sys.executable, "-c", _LAUNCHER, str(theirs_in), str(theirs_out)]
         self._process = subprocess.Popen(
-            [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [*launcher, program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=hand_over,
+            pass_fds=(theirs_in, theirs_out),
+            start_new_session=True,
             env={**os.environ, "HOME": str(profile)},
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        self._attach()
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the browser, and all of its processes."""
         try:
             self._send("Browser.close", {}, "")
             self._process.wait(_PATIENCE)
         except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
         os.close(self._write)
         os.close(self._read)
 
@@ -107,7 +109,7 @@ class Browser:
 
     def run(self, expression: str) -> Any:
         """The value of an expression of JavaScript; an exception in it is an AssertionError."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = self.call("Runtime.evaluate", expression=expression, **_BY_VALUE)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
