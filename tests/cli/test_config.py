@@ -236,7 +236,8 @@ def test_the_list_says_what_is_set_where_and_for_whom(
     cells = [[cell.strip() for cell in row if cell] for row in rows]
     assert cells[0] == ["option", "value", "from", "holds for"]
     assert cells[1][:3] == ["model", '"小模型"', "CHATCLI_MODEL"]
-    assert cells[2] == ["seed", "5", "config.toml, line 1", "chat, complete, probs, samplers"]
+    assert cells[2][:3] == ["seed", "5", "config.toml, line 1"]
+    assert {"chat", "complete", "probs", "samplers"} <= set(cells[2][3].split(", "))
     assert cells[3] == ["max_tokens", "7", "config.toml, [complete], line 4", "complete"]
     assert cells[4] == [
         *("诗意", "top_k 9, logit_bias {4 = -3}"),
