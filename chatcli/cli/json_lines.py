@@ -46,13 +46,6 @@ class Line:
                 raise
             raise type(error)(f"{self.where}: {error}") from error
 
-    def text(self, name: str) -> str | None:
-        """A field that must be a string, None where it isn't there. Raises UsageError."""
-        value = self.fields.get(name)
-        if value is not None and not isinstance(value, str):
-            self.refuse(f"{name} must be a string, got {shortly(value)}")
-        return value
-
 
 def read_lines(file: Path | None, env: Environment) -> Iterator[Line]:
     """The objects of `file`, or of stdin where it is None, as they come; empty lines are none.

@@ -147,12 +147,14 @@ class Asker:
             return str(fields["input"])
         if self._prompt is not None and self._prompt.line is not None:
             return line_input(self._prompt, fields, self._values(fields))
-        text = line.text("text")
+        text = fields.get("text")
         if text is None:
             raise UsageError(
                 'it has no "text"; add one, or name a prompt that makes it of the fields '
                 f"{', '.join(fields)}"
             )
+        if not isinstance(text, str):
+            raise UsageError(f"text must be a string, got {shortly(text)}")
         return text
 
     def asked(self, model: LanguageModel, question: Question, *, prior: bool) -> Asked:

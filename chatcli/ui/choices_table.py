@@ -92,7 +92,7 @@ def choice_remarks(asked: Sequence[Sequence[Ending]]) -> Iterator[str]:
         yield (
             f"{merged[0].text!r} merges with the end of the prompt when both are read in one"
             f"{_often(len(merged))}; it was scored by tokens of its own, after the prompt's. "
-            "A space belongs to the choice, not to the end of the prompt"
+            "End the prompt where a token ends: a space belongs to the choice"
         )
     pairs = [pair for endings in asked for pair in beginnings(endings)]
     if pairs:

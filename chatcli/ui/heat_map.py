@@ -150,11 +150,11 @@ def _painted(piece: _Piece, paint: Paint) -> str:
 
 def _legend(view: ScoreView, paint: Paint, no_color: bool) -> Iterator[str]:
     if no_color:
-        yield f"underlined: less than {underlined_below():.0%} probable"
+        yield f"underlined: less than {underlined_below() * 100:.0f} % probable"
     else:
         *levels, (_, last) = LEVELS
-        shown = [paint(name, f"■ {least:.0%} or more") for least, name in levels[:1]]
-        shown += [paint(name, f"■ {least:.0%}") for least, name in levels[1:]]
+        shown = [paint(name, f"■ {least * 100:.0f} % or more") for least, name in levels[:1]]
+        shown += [paint(name, f"■ {least * 100:.0f} %") for least, name in levels[1:]]
         yield "  ".join([*shown, paint(last, "■ less")])
     if view.reading.templated:
         yield "« » the template's"
@@ -192,7 +192,7 @@ def _surprising(view: ScoreView) -> list[str]:
     if len(own) < 4 * _SURPRISING:
         return []
     worst = sorted(own, key=lambda token: token.logprob or 0.0)[:_SURPRISING]
-    return [f"{token_label(view.tokenizer, one.token)} {_percent(one.prob)}" for one in worst]
+    return [f"{token_label(view.tokenizer, one.token)} {_surprisal(one)}" for one in worst]
 
 
 def _percent(prob: float | None) -> str:
