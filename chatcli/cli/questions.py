@@ -111,13 +111,13 @@ def _tokens(
 def _characters(
     env: Environment, place: _Place, question: Question, json: bool
 ) -> dict[str, Any] | None:
-    from chatcli.probe.next_character import next_characters
+    from chatcli.probe.next_character import next_character
     from chatcli.sampling.chain import SamplerChain
     from chatcli.ui.characters_table import show_characters
     from chatcli.ui.probs_json import next_character_object
 
     model = place.model
-    *_, found = next_characters(
+    found = next_character(
         model,
         place.ids,
         cache=place.cache,

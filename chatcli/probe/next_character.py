@@ -72,11 +72,11 @@ class CharacterShare:
 class NextCharacter:
     """What the next character may be, after `prompt_ids`.
 
-    `pending` are the bytes of a character that the prompt leaves open, `passes` the forward
-    passes beside the prompt's own, `others` the characters without a share of their own. `chain` is the sampler
-    chain as text, None where it is the model's own distribution. `shares` has the likeliest
-    characters, then one of each other kind; together they are 1. A character's probability
-    may still grow by what is unresolved.
+    `pending` are the bytes of a character that the prompt leaves open. `chain` is the sampler
+    chain as text, None where it is the model's own distribution. `passes` counts forward passes
+    beside the prompt's own, `others` the characters that have no share of their own. `shares`
+    has the likeliest characters, then one of each other kind; together they are 1. A character's
+    probability may still grow by what is unresolved.
     """
 
     prompt_ids: tuple[int, ...]
@@ -95,14 +95,17 @@ def next_character(
     model: LanguageModel,
     ids: Sequence[int],
     *,
+    cache: KVCache | None = None,
+    logits: Tensor | None = None,
     chain: SamplerChain | None = None,
     top: int = 10,
     enough: float = _ENOUGH,
     passes: int = _PASSES,
 ) -> NextCharacter:
-    """The `top` likeliest characters after `ids` (at least one id), see `next_characters`."""
-    *_, last = next_characters(model, ids, chain=chain, top=top, enough=enough, passes=passes)
-    return last
+    """What `next_characters` comes to in the end."""
+    own = _Distribution(model, ids, cache, chain, None)
+    *_, search = _searches(own, logits, enough, passes, lambda: False)
+    return search.found(top)
 
 
 def next_characters(
@@ -118,30 +121,38 @@ def next_characters(
     passes: int = _PASSES,
     cancelled: Cancelled = lambda: False,
 ) -> Iterator[NextCharacter]:
-    """What is known of the next character from the ids, then after each further forward pass.
+    """The `top` likeliest characters after `ids` (at least one id), ever surer.
 
-    Ends when `enough` of the probability has its place, after `passes` such passes or once
-    `cancelled`. The distribution is the model's own, or what `chain` makes of it; that chain
-    stays as it is. `logits` [V] are those after `ids`, where they are at hand. `cache` is left
-    with all of `ids`; nobody else may use it meanwhile. Raises ContextError,
-    LogitsError and UsageError as `next_token` does.
+    First as the ids alone tell, then once more after each further forward pass. Ends when
+    `enough` of the probability has its place, after `passes` such passes or once `cancelled`.
+    The distribution is the model's own, or what `chain` makes of it, which stays as it is.
+    `logits` [V] are those after `ids`, where they are at hand. `cache` is left with all of
+    `ids`; nobody else may use it meanwhile. Raises ContextError, LogitsError and UsageError as
+    `next_token` does.
     """
-    check_prompt(model, ids)
     own = _Distribution(model, ids, cache, chain, prompt_length)
+    for search in _searches(own, logits, enough, passes, cancelled):
+        yield search.found(top)
+
+
+def _searches(
+    own: _Distribution,
+    logits: Tensor | None,
+    enough: float,
+    passes: int,
+    cancelled: Cancelled,
+) -> Iterator[_Search]:
+    """One search, before each further forward pass and after the last."""
     first = own.first(logits, cancelled)
     if first is None:
         return
-    search = _Search(model, ids, first)
-    used = 0
+    search = _Search(own, first)
     try:
-        yield search.found(own.chain, top, used)
-        while search.unresolved > 1 - enough and used < passes and not cancelled():
-            waiting = search.likeliest()
-            if waiting is None:
+        yield search
+        while search.unresolved > 1 - enough and search.passes < passes and not cancelled():
+            if not search.go_on():
                 return
-            search.share_out(waiting.path, waiting.pending, own.after(waiting.path.tokens))
-            used += 1
-            yield search.found(own.chain, top, used)
+            yield search
     finally:
         own.release()
 
@@ -157,7 +168,8 @@ class _Distribution:
         chain: SamplerChain | None,
         prompt_length: int | None,
     ) -> None:
-        self._model, self._ids = model, list(ids)
+        check_prompt(model, ids)
+        self.model, self.ids = model, list(ids)
         self._cache = model.new_cache() if cache is None else cache
         self._begun = len(ids) if prompt_length is None else prompt_length
         self._is_own = chain is None
@@ -175,30 +187,30 @@ class _Distribution:
     def first(self, logits: Tensor | None, cancelled: Cancelled) -> Row | None:
         """After the ids alone; None where it was cancelled."""
         if logits is None:
-            suffix = self._cache.reuse(self._ids)
-            rows = prefill(self._model, suffix, self._cache, cancelled)
+            suffix = self._cache.reuse(self.ids)
+            rows = prefill(self.model, suffix, self._cache, cancelled)
             if rows is None:
                 return None
             logits = rows[-1]
-        return self._probs(logits, self._ids)
+        return self._probs(logits, self.ids)
 
     def after(self, path: tuple[int, ...]) -> Row:
         """After the ids and `path`."""
-        history = [*self._ids, *path]
+        history = [*self.ids, *path]
         if self._is_own:
             suffix = self._cache.reuse(history)
-            return self._probs(self._model.forward(suffix, self._cache, last=True)[-1], history)
+            return self._probs(self.model.forward(suffix, self._cache, last=True)[-1], history)
         # A chain may go on from what it learnt of each token before.
-        self._cache.reuse(self._ids)
-        rows = self._model.forward([self._ids[-1], *path], self._cache)  # (T, V)
+        self._cache.reuse(self.ids)
+        rows = self.model.forward([self.ids[-1], *path], self._cache)  # (T, V)
         for at, token in enumerate(path):
-            seen = history[: len(self._ids) + at]
+            seen = history[: len(self.ids) + at]
             self._chain.witness(rows[at], seen, token, prompt_length=self._begun, top=0)
         return self._probs(rows[-1], history)
 
     def release(self) -> None:
         """Leave the cache with the ids alone."""
-        self._cache.crop(min(len(self._ids), len(self._cache.tokens)))
+        self._cache.crop(min(len(self.ids), len(self._cache.tokens)))
 
     def _probs(self, logits: Tensor, history: list[int]) -> Row:
         draw = self._chain.sample(logits, history, prompt_length=self._begun, top=0)
@@ -209,28 +221,58 @@ class _Distribution:
 class _Search:
     """Which mass has found its place, and which waits, likeliest first."""
 
-    def __init__(self, model: LanguageModel, ids: Sequence[int], first: Row) -> None:
-        self._ids = tuple(ids)
-        self._room = model.checkpoint.context_length - len(ids)
+    def __init__(self, own: _Distribution, first: Row) -> None:
+        self._own = own
+        model = own.model
+        self._room = model.checkpoint.context_length - len(own.ids)
         self._table = character_table(model.tokenizer, first.size)  # type: ignore[arg-type]  # by identity
         self._characters: defaultdict[str, float] = defaultdict(float)
         self._kinds = dict.fromkeys(_CODES.values(), 0.0)
         self._waiting: list[_Waiting] = []
         self._stuck: list[_Waiting] = []  # there is no room to feed them
         self._shared: list[tuple[Path, Beginnings, Row]] = []
-        self._pending = self._table.pending(ids)
-        self.share_out(Path((), 1.0), self._pending, first)
+        self._pending = self._table.pending(own.ids)
+        self.passes = 0
+        self._share_out(Path((), 1.0), self._pending, first)
 
     @property
     def unresolved(self) -> float:
         """The mass that waits."""
         return math.fsum(one.path.prob for one in (*self._waiting, *self._stuck))
 
-    def likeliest(self) -> _Waiting | None:
-        """The likeliest that waits, which does so no longer; None where nothing can be fed."""
-        return heapq.heappop(self._waiting) if self._waiting else None
+    def go_on(self) -> bool:
+        """Feed the likeliest that waits and share out what may follow; False where none can be."""
+        if not self._waiting:
+            return False
+        one = heapq.heappop(self._waiting)
+        self._share_out(one.path, one.pending, self._own.after(one.path.tokens))
+        self.passes += 1
+        return True
 
-    def share_out(self, path: Path, before: Pending, probs: Row) -> None:
+    def found(self, top: int) -> NextCharacter:
+        """What is known by now."""
+        best = heapq.nsmallest(top, self._characters.items(), key=lambda one: (-one[1], one[0]))
+        rest = math.fsum(self._characters.values()) - math.fsum(mass for _, mass in best)
+        waiting = heapq.nsmallest(_PATHS, [*self._waiting, *self._stuck])
+        shares = [
+            *(CharacterShare("character", text, mass, self._paths(text)) for text, mass in best),
+            CharacterShare("other", "", max(0.0, rest)),
+            *(
+                CharacterShare(kind, "", self._kinds[kind], self._paths(code))
+                for code, kind in _CODES.items()
+            ),
+            CharacterShare("unresolved", "", self.unresolved, tuple(one.path for one in waiting)),
+        ]
+        return NextCharacter(
+            prompt_ids=tuple(self._own.ids),
+            pending=self._pending.data,
+            chain=self._own.chain,
+            passes=self.passes,
+            others=len(self._characters) - len(best),
+            shares=tuple(shares),
+        )
+
+    def _share_out(self, path: Path, before: Pending, probs: Row) -> None:
         """Give what may follow `path`, whose text ends with `before`, its place."""
         known = self._table.beginnings(before)
         masses = path.prob * probs[known.ids]  # (n,)
@@ -245,23 +287,6 @@ class _Search:
         for at in np.flatnonzero((known.first == OPEN) & (masses > 0)):
             self._put(path, before, int(known.ids[at]), float(masses[at]))
         self._shared.append((path, known, masses))
-
-    def found(self, chain: str | None, top: int, passes: int) -> NextCharacter:
-        """What is known by now."""
-        best = heapq.nsmallest(top, self._characters.items(), key=lambda one: (-one[1], one[0]))
-        rest = math.fsum(self._characters.values()) - math.fsum(mass for _, mass in best)
-        waiting = heapq.nsmallest(_PATHS, [*self._waiting, *self._stuck])
-        shares = [
-            *(CharacterShare("character", text, mass, self._paths(text)) for text, mass in best),
-            CharacterShare("other", "", max(0.0, rest)),
-            *(
-                CharacterShare(kind, "", self._kinds[kind], self._paths(code))
-                for code, kind in _CODES.items()
-            ),
-            CharacterShare("unresolved", "", self.unresolved, tuple(one.path for one in waiting)),
-        ]
-        others = len(self._characters) - len(best)
-        return NextCharacter(self._ids, self._pending.data, chain, passes, others, tuple(shares))
 
     def _put(self, path: Path, before: Pending, token: int, mass: float) -> None:
         waiting = _Waiting(Path((*path.tokens, token), mass), self._table.after(before, token))

@@ -15,7 +15,7 @@ from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.environment import Environment
 from chatcli.ui.figures import count
 from chatcli.ui.folding import SEPARATOR, fold
-from chatcli.ui.panel import bar, percent
+from chatcli.ui.panel import bar, clip, percent
 from chatcli.ui.probs_table import prompt_title
 from chatcli.ui.theme import Paint
 
@@ -23,6 +23,7 @@ __all__ = ["show_characters"]
 
 _BAR = 16  # cells
 _SEEN = 0.0005  # what is less has no figure, and so no bar
+_LEAST_WAYS, _BESIDE_WAYS = 14, 63  # cells of "by way of", and of all others with their gaps
 _NAMES = {
     "end": "end of text",
     "special": "control tokens",
@@ -38,7 +39,7 @@ def show_characters(
     width = env.columns() if env.stdout_is_terminal else None
     paint = Paint(env)
     head = [line for facts in _headings(found) for line in fold(facts, width)]
-    titles, *rows = table_lines(_columns(found, tokenizer), width)
+    titles, *rows = table_lines(_columns(found, tokenizer, width), width)
     characters = sum(share.kind == "character" for share in found.shares)
     rest = [paint("figures", row) for row in rows[characters:]]
     body = [paint("heading", titles), *rows[:characters], *rest]
@@ -50,23 +51,26 @@ def _headings(found: NextCharacter) -> list[list[str]]:
     whose = "by the model's own distribution" if found.chain is None else "after the chain"
     known = 1 - found.prob("unresolved")
     facts = [count(len(found.prompt_ids), "token"), f"the next character, {whose}"]
-    passes = f"{found.passes or 'no'} further forward pass{'' if found.passes == 1 else 'es'}"
+    passes = f"{found.passes or 'no'} further forward pass{'es' if found.passes > 1 else ''}"
     figures = [passes, f"{percent(known)} resolved"]
     if found.pending:
         figures.append(f"the prompt leaves ⟨{found.pending.hex(' ').upper()}⟩ open")
     return [facts, figures, *([] if found.chain is None else [[found.chain]])]
 
 
-def _columns(found: NextCharacter, tokenizer: Tokenizer) -> list[Column]:
+def _columns(found: NextCharacter, tokenizer: Tokenizer, width: int | None) -> list[Column]:
     shown = [share for share in found.shares if share.kind == "character" or share.prob > 0]
     numbers = range(1, len(shown) + 1)
+    ways = [_ways(share.paths, tokenizer) for share in shown]
+    if width is not None:  # so that they drive no other column out
+        ways = [clip(way, max(_LEAST_WAYS, width - _BESIDE_WAYS)) for way in ways]
     return [
         Column("rank", [_rank(*pair) for pair in zip(numbers, shown, strict=True)], 4, right=True),
         Column("character", [_name(share, found) for share in shown]),
         Column("code", [_code(share) for share in shown], rank=3),
         Column("probability", [percent(share.prob) for share in shown], right=True),
-        Column("", [_bar(share.prob) for share in shown], rank=2),
-        Column("by way of", [_ways(share.paths, tokenizer) for share in shown], gives=True),
+        Column("", [_bar(share.prob) for share in shown], rank=5),
+        Column("by way of", ways, gives=True),
     ]
 
 

@@ -110,27 +110,33 @@ def _interval(one: Slice) -> str:
 def _changes(
     changes: Sequence[Change], tokenizer: Tokenizer, paint: Paint, width: int | None
 ) -> list[str]:
-    """A row for each setting and direction."""
+    """A row for each setting and direction, and below them how they were searched."""
     labels = ["" if one.token is None else token_label(tokenizer, one.token) for one in changes]
     titles, *rows = table_lines(
         [
-            Column("to draw another", [_NAMES.get(one.setting, one.setting) for one in changes]),
-            Column("now", [_number(one, one.now) for one in changes], rank=2, right=True),
-            Column("", ["up" if one.up else "down" for one in changes], rank=1),
+            Column("setting", [_NAMES.get(one.setting, one.setting) for one in changes]),
+            Column("now", [_number(one, one.now) for one in changes], rank=1, right=True),
+            Column("", ["up" if one.up else "down" for one in changes], rank=3),
             Column("nearest", [_nearest(one) for one in changes], right=True),
             Column("draws", labels, gives=True),
-            Column("searched", list(map(_searched, changes)), rank=3),
+            Column("searched", [f"to {one.limit:,.15g}" for one in changes], rank=2),
         ],
         width,
     )
-    return [paint("heading", titles), *rows]
+    searched = fold(_searched(changes), width)
+    return [
+        "the nearest change that draws another:",
+        paint("heading", titles),
+        *rows,
+        *(paint("figures", line) for line in searched),
+    ]
 
 
 def _nearest(change: Change) -> str:
     if change.value is None:
         return "none"
     if change.setting == "u" and not change.up:  # its slice begins at the number above
-        return f"below {change.value:.6f}"
+        return f"<{change.value:.6f}"
     return _number(change, change.value)
 
 
@@ -142,7 +148,16 @@ def _number(change: Change, value: float) -> str:
     return f"{value:.15g}"
 
 
-def _searched(change: Change) -> str:
-    """ "to 2 by 0.0001", "to 0, every number"."""
-    by = ", every number" if change.step == 0 else f" by {change.step:g}"
-    return f"to {change.limit:,.15g}{by}"
+def _searched(changes: Sequence[Change]) -> list[str]:
+    """How far apart the values are that were tried: "top-p, min-p by 0.0001"."""
+    by_step: dict[float, list[str]] = {}
+    for name, step in dict.fromkeys((one.setting, one.step) for one in changes):
+        by_step.setdefault(step, []).append(_NAMES.get(name, name))
+    facts = [f"{', '.join(names)} {_steps(step)}" for step, names in by_step.items()]
+    return [f"searched {facts[0]}", *facts[1:]]
+
+
+def _steps(step: float) -> str:
+    if step == 0:
+        return "exactly"
+    return "by 0.01, then 0.0001" if step == 0.01 else f"by {step:g}"
