@@ -10,7 +10,7 @@ from chatcli.text import page
 from chatcli.text.page import escaped
 from chatcli.text.types import Message
 
-__all__ = ["heading", "html", "section"]
+__all__ = ["heading", "html", "made", "section"]
 
 
 def html(session: Session, turns: Sequence[Turn]) -> str:
@@ -32,12 +32,15 @@ def heading(title: str, facts: Sequence[str]) -> str:
     return f'<h1{page.language(title)} dir="auto">{name}</h1>\n<p class="facts">{shown}</p>'
 
 
-def section(number: int, parts: Sequence[str], made: Sequence[str] = ()) -> str:
-    """A turn under its number, with what it was made with at its end."""
-    lines = [f'<section id="turn-{number}">\n<h2>{number}</h2>', *parts]
-    if made:
-        lines.append(f'<p class="made">{escaped(" · ".join(made), one_line=True)}</p>')
-    return "\n".join([*lines, "</section>"])
+def section(number: int, parts: Sequence[str]) -> str:
+    """A turn under its number."""
+    return "\n".join([f'<section id="turn-{number}">\n<h2>{number}</h2>', *parts, "</section>"])
+
+
+def made(facts: Sequence[str]) -> list[str]:
+    """What a reply was made with, in a line; nothing where nothing is known."""
+    shown = escaped(" · ".join(facts), one_line=True)
+    return [f'<p class="made">{shown}</p>'] if facts else []
 
 
 def _turn(number: int, turn: Turn, preamble: Sequence[Message]) -> str:
@@ -46,4 +49,4 @@ def _turn(number: int, turn: Turn, preamble: Sequence[Message]) -> str:
         page.said("user", "user", turn.user),
         page.said("assistant", model_of(turn), turn.reply),
     ]
-    return section(number, parts, said(turn))
+    return section(number, [*parts, *made(said(turn))])

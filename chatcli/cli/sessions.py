@@ -177,7 +177,8 @@ def export(
 ) -> int:
     """Write a conversation to a file.
 
-    Markdown and HTML are to be read, JSON Lines to be trained on or imported again.
+    Markdown and HTML are to be read, JSON Lines to be trained on or imported again. A page with
+    the probability of every token is what `chatcli report` writes.
     """
     from chatcli.chat.export import FORMATS, format_of, write_export
     from chatcli.chat.records import branch_path

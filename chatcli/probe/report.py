@@ -71,24 +71,26 @@ class Told:
 class Passage:
     """A text under the name of who said it; `told` where it is known token by token.
 
-    `role` is "system", "user", "assistant", or "prompt". `made` are the settings it was made
-    with, by name; `note` says why there is nothing to tell where that isn't plain.
+    `role` is "system", "user", "assistant", or "prompt". `about` says in a few words what it
+    was made with, `made` in full, by name; `note` why there is nothing to tell where that
+    isn't plain.
     """
 
     role: str
     name: str
     text: str
     told: tuple[Told, ...] = ()
+    about: tuple[str, ...] = ()
     made: tuple[tuple[str, str], ...] = ()
     note: str | None = None
 
     def figures(self) -> list[str]:
         """What the tokens come to, by the model's own probabilities."""
-        facts = [f"{len(self.told):,} token" + ("" if len(self.told) == 1 else "s")]
         mean = fmean(one.surprisal for one in self.told)
-        if math.isfinite(mean):
-            facts += [f"surprisal {mean:.2f} bits/token", f"perplexity {2**mean:,.2f}"]
-        return [*facts, f"entropy {fmean(one.entropy_bits for one in self.told):.2f} bits/token"]
+        entropy = f"entropy {fmean(one.entropy_bits for one in self.told):.2f} bits/token"
+        if not math.isfinite(mean):
+            return [entropy]
+        return [f"surprisal {mean:.2f} bits/token", f"perplexity {2**mean:,.2f}", entropy]
 
 
 @dataclass(frozen=True, slots=True)

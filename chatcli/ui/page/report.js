@@ -69,7 +69,7 @@
     const drawn = prob === null ? "" : `drawn with ${percent(prob)}, `;
     const summary = element("p", "", `${place}: ${seen}`);
     summary.id = "summary";
-    return [element("h2", "label", element("bdi", "", figures.labels[name])), summary,
+    return [element("h2", "", element("bdi", "", figures.labels[name])), summary,
       element("p", "", `${drawn}entropy ${entropy.toFixed(2)} bits; ${luck(u, low, high)}`),
       candidates(name, rivals), ...(left.length ? [stages(left)] : [])];
   };

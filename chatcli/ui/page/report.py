@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatcli.chat.page import heading, section
+from chatcli.chat.page import heading, made, section
 from chatcli.probe.report import Passage, Report, Told
 from chatcli.text import page
 from chatcli.text.page import escaped
@@ -57,21 +57,23 @@ def _turn(number: int, passages: Sequence[Passage]) -> str:
 
 
 def _passage(passage: Passage) -> str:
+    shown = [_plain(passage)]
     if passage.told:
-        return "\n".join(
-            [
-                _tinted(passage),
-                plot(passage.told),
-                f'<p class="made">{escaped(" · ".join(passage.figures()), one_line=True)}</p>',
-                _made(passage),
-            ]
-        )
+        shown = [_tinted(passage), plot(passage.told)]
+    if passage.note:
+        shown.append(f'<p class="note">{escaped(passage.note, one_line=True)}</p>')
+    figures = passage.figures() if passage.told else []
+    shown += made([*passage.about, *figures])
+    return "\n".join([*shown, _settings(passage)])
+
+
+def _plain(passage: Passage) -> str:
+    """The text alone; a long prompt is folded away."""
     shown = page.said(passage.role, passage.name, passage.text)
-    if passage.role == "prompt" and len(passage.text) > _LONG:
-        words = escaped(f"{passage.name}, {len(passage.text):,} characters", one_line=True)
-        shown = f"<details><summary>{words}</summary>{shown}</details>"
-    note = f'<p class="note">{escaped(passage.note, one_line=True)}</p>' if passage.note else ""
-    return "\n".join(filter(None, [shown, note, _made(passage)]))
+    if passage.role != "prompt" or len(passage.text) <= _LONG:
+        return shown
+    words = escaped(f"{passage.name}, {len(passage.text):,} characters", one_line=True)
+    return f"<details><summary>{words}</summary>{shown}</details>"
 
 
 def _tinted(passage: Passage) -> str:
@@ -95,7 +97,7 @@ def _token(one: Told) -> str:
     return f'<span class="{level}">{escaped(one.text)}</span>'
 
 
-def _made(passage: Passage) -> str:
+def _settings(passage: Passage) -> str:
     """The settings, one below the other, folded away."""
     if not passage.made:
         return ""

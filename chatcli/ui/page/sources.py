@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from chatcli.chat.origin import origin_of
-from chatcli.chat.records import facts_of, model_of, title_of
+from chatcli.chat.records import facts_of, model_of, said, sampling_words, title_of
 from chatcli.chat.tree import Tree
 from chatcli.chat.types import Origin, Run, Session, Turn
 from chatcli.model.types import KVCache, LanguageModel
@@ -57,13 +57,13 @@ class _Telling:
         self._cache: KVCache = model.new_cache()
 
     def reply(self, turn: Turn) -> Passage:
-        name, made = model_of(turn), tuple(_made(turn))
+        name, about, made = model_of(turn), tuple(said(turn)), tuple(_made(turn))
         if note := self._silence(turn):
-            return Passage("assistant", name, turn.reply, made=made, note=note)
+            return Passage("assistant", name, turn.reply, (), about, made, note)
         ids = self._tree.ids(turn.id)
         steps = retraced(self._model, turn, ids, top=self._top, cache=self._cache)
         told = tuple(told_steps(steps, self._model.tokenizer, ids[: turn.prompt_length]))
-        return Passage("assistant", name, turn.reply, told, made)
+        return Passage("assistant", name, turn.reply, told, about, made)
 
     def _silence(self, turn: Turn) -> str | None:
         """Why nothing can be told of a reply's tokens; None where it can, or there is no reply."""
@@ -117,16 +117,22 @@ def trace_report(trace: Trace, name: str, *, top: int) -> Report:
 
 def _sample(trace: Trace, sample: Sample, top: int) -> Iterator[Passage]:
     yield Passage("prompt", "prompt", _spelt(trace, sample.prompt_ids))
-    made = [*_settings(sample.sampling, sample.seed)]
-    checkpoint = {key: str(value) for key, value in sample.checkpoint.items()}
-    name = checkpoint.get("name", "model")
-    made.append(("checkpoint", f"{name}, {checkpoint.get('digest', '')}"))
-    place = (checkpoint.get(key, "") for key in ("engine", "dtype", "device"))
-    made.append(("run by", "{}, {} on {}".format(*place)))
     told = tuple(told_sample(trace, sample, top=top))
-    text = "".join(one.text for one in told)
-    note = None if told else "the trace breaks off before its first token"
-    yield Passage("assistant", name, text, told, tuple(made), note)
+    of = {key: str(value) for key, value in sample.checkpoint.items()}
+    about = [f"{of['name']} {of['digest'][:12]}", sampling_words(sample.sampling)]
+    yield Passage(
+        role="assistant",
+        name=of["name"],
+        text="".join(one.text for one in told),
+        told=told,
+        about=(*about, f"{len(told):,} token" + ("" if len(told) == 1 else "s")),
+        made=(
+            *_settings(sample.sampling, sample.seed),
+            ("checkpoint", f"{of['name']}, {of['digest']}"),
+            ("run by", f"{of['engine']}, {of['dtype']} on {of['device']}"),
+        ),
+        note=None if told else "the trace breaks off before its first token",
+    )
 
 
 def _spelt(trace: Trace, ids: Sequence[int]) -> str:

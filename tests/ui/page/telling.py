@@ -58,6 +58,7 @@ def report_of(*replies: Sequence[Told], title: str = "a report", user: str = "he
                 "model",
                 "".join(one.text for one in reply),
                 tuple(reply),
+                ("model 123456", "top_k 40, seed 7"),
                 (("chain", "top_k 40"), ("seed", "7")),
             ),
         )

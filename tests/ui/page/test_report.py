@@ -101,7 +101,7 @@ def test_hostile_texts_stay_texts_wherever_they_stand() -> None:
     tokens = [told(text, rivals=HOSTILE) for text in HOSTILE]
     made = report_of(tokens, title="".join(HOSTILE), user="".join(HOSTILE))
     (user, reply) = made.turns[0]
-    reply = replace(reply, name="".join(HOSTILE), made=(("".join(HOSTILE),) * 2,))
+    reply = replace(reply, name="".join(HOSTILE), about=HOSTILE, made=(("".join(HOSTILE),) * 2,))
     turns = ((user, reply), (Passage("assistant", "x", "y", note="".join(HOSTILE)),))
     text = report_page(replace(made, facts=HOSTILE, turns=turns), top=20)
     page = Page(text)
