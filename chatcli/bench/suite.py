@@ -16,6 +16,7 @@ from chatcli.bench.memory import memory
 from chatcli.bench.peer import peer
 from chatcli.bench.scoring import scoring
 from chatcli.bench.startup import first_token, start_up
+from chatcli.bench.tracing import tracing
 from chatcli.bench.training import training
 from chatcli.bench.turns import turns
 from chatcli.bench.types import Figure
@@ -31,6 +32,7 @@ PARTS: Mapping[str, Callable[[Workshop], Iterator[Figure]]] = {
     "llama.cpp": peer,
     "chain": chain,
     "display": display,
+    "trace": tracing,
     "explorer": explorer,
     "scoring": scoring,
     "turns": turns,
