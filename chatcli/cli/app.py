@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "probs": "Show what the next token may be, and what each sampling stage does to it.",
     "tokens": "Show the tokens of a text, by one tokenizer or several side by side.",
     "score": "Show how probable each token of a text was, or which ending is likeliest.",
+    "compare": "Show where two settings or checkpoints part under the same luck.",
     "replay": "Draw a recorded reply again under other settings, without the model.",
     "models": "List what can be loaded, and show what a model is.",
     "sessions": "List, read, search, export, import and delete kept conversations.",

@@ -17,7 +17,7 @@ from chatcli.errors import UsageError
 from chatcli.model.types import KVCache, LanguageModel
 from chatcli.sampling.chain import SamplerChain
 
-__all__ = ["retrace"]
+__all__ = ["logits_before", "retrace"]
 
 _LOGITS = 1 << 23  # held at once: 32 MB of float32, 55 rows of a vocabulary of 152k
 
@@ -65,7 +65,7 @@ def _steps(
     cancelled: Cancelled,
 ) -> Iterator[Step]:
     history = list(ids[:start])
-    for row in _rows(model, ids, start, cache, cancelled):
+    for row in logits_before(model, ids, start, cache, cancelled):
         if cancelled():
             return
         position, token = len(history), ids[len(history)]
@@ -85,10 +85,10 @@ def _steps(
         history.append(token)
 
 
-def _rows(
+def logits_before(
     model: LanguageModel, ids: Sequence[int], start: int, cache: KVCache, cancelled: Cancelled
 ) -> Iterator[Tensor]:
-    """Logits [V] before each of `ids[start:]`, few rows at a time."""
+    """Logits [V] before each of `ids[start:]`, 0 < start, fed in blocks; few rows are held."""
     if start == len(ids):
         return
     first = prefill(model, cache.reuse(ids[:start]), cache, cancelled)

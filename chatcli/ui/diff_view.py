@@ -22,7 +22,7 @@ from chatcli.ui.folding import fold
 from chatcli.ui.panel import clip
 from chatcli.ui.theme import Paint
 
-__all__ = ["Branch", "diff_lines"]
+__all__ = ["Branch", "diff_lines", "parted_lines"]
 
 _WIDE = 80
 _BETWEEN = " │ "
@@ -80,6 +80,23 @@ def diff_lines(left: Branch, right: Branch, paint: Paint, columns: int | None) -
     return lines
 
 
+def parted_lines(
+    titles: tuple[str, str],
+    texts: tuple[str, str],
+    shared: tuple[int, int],
+    paint: Paint,
+    columns: int | None,
+) -> list[str]:
+    """Two texts that go their own ways behind their first `shared` characters."""
+    width = max(_NARROWEST, (columns or _WIDE + 1) - 1)
+    sides = []
+    for title, text, at in zip(titles, texts, shared, strict=True):
+        pieces = [_Piece(_inert(text[:at]))] + [_Piece(_inert(text[at:]), True)] * (at < len(text))
+        sides.append(_Side(title, "".join(piece.text for piece in pieces), pieces))
+    show = _beside if width >= _WIDE - 1 else _stacked
+    return list(show(sides, paint, width))
+
+
 def _summary(left: Branch, right: Branch, shared: int) -> list[str]:
     facts = [f"{left.name} and {right.name} share {count(shared, 'turn')}"]
     if len(left.turns) == len(right.turns) == shared:
@@ -93,7 +110,11 @@ def _summary(left: Branch, right: Branch, shared: int) -> list[str]:
 def _said(turn: Turn | None, kind: str) -> str | None:
     if turn is None:
         return None
-    return visible(turn.user if kind == "message" else turn.reply).replace("\t", _TAB)
+    return _inert(turn.user if kind == "message" else turn.reply)
+
+
+def _inert(text: str) -> str:
+    return visible(text).replace("\t", _TAB)
 
 
 def _compared(one: str | None, other: str | None) -> tuple[list[_Piece], list[_Piece]]:
