@@ -58,7 +58,7 @@ def report(
     """Write one page on which every token can be asked what it was chosen from.
 
     It needs no network, and runs nothing but itself. A conversation is read once more by the
-    checkpoint that wrote it; a trace needs no model.
+    checkpoint that wrote it, or by the one that -m names; a trace needs no model.
     """
     from chatcli.chat.export import check_export, write_export
 
