@@ -20,7 +20,7 @@ from chatcli.model.types import KVCache, LanguageModel
 __all__ = ["TextScore", "TokenScore", "Window", "foretold", "score", "windows"]
 
 _BLOCK = 512  # rows of one forward pass at most
-_LOGITS = 1 << 24  # held at once: 64 MB of float32, 110 rows of a vocabulary of 152k
+_LOGITS = 1 << 25  # held at once: 128 MB of float32, 220 rows of a vocabulary of 152k
 _GROUP = 1 << 18  # worked on at once, so that it stays in a processor's own memory
 _LEAST = -1e4  # exp of it is 0, and 0 times it too, which isn't so of -inf
 

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import bootstrap
 
-from chatcli.probe.accuracy import wilson
 from chatcli.train.evaluation.scores import Estimate, Passage, Result, bits, share
-
-
-@pytest.mark.parametrize(
-    ("hits", "count"), [(0, 1), (1, 1), (0, 60), (41, 80), (226, 240), (60, 60)]
-)
-def test_the_interval_of_a_share_is_wilsons(hits: int, count: int) -> None:
-    theirs = binomtest(hits, count).proportion_ci(0.95, method="wilson")
-    assert wilson(hits, count) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
-
-
-def test_an_interval_stays_between_nothing_and_everything() -> None:
-    assert wilson(0, 7)[0] == 0.0
-    assert wilson(7, 7)[1] == 1.0
 
 
 def test_shares_are_of_all_and_of_each_language_that_is_named() -> None:
