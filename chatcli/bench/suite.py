@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chatcli.bench.chain import chain
+from chatcli.bench.characters import characters
 from chatcli.bench.decode import decode
 from chatcli.bench.display import display
 from chatcli.bench.explorer import explorer
@@ -34,6 +35,7 @@ PARTS: Mapping[str, Callable[[Workshop], Iterator[Figure]]] = {
     "display": display,
     "trace": tracing,
     "explorer": explorer,
+    "characters": characters,
     "scoring": scoring,
     "turns": turns,
     "memory": memory,

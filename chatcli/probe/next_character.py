@@ -15,17 +15,17 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from torch import Tensor
 
-from chatcli.engine.decode import Cancelled, check_prompt, prefill
+from chatcli.engine.decode import Cancelled
 from chatcli.model.types import KVCache, LanguageModel
+from chatcli.probe.following import Following
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.pool import Row
-from chatcli.sampling.types import SamplingConfig
 from chatcli.text.characters import (
     END,
     INVALID,
@@ -40,7 +40,7 @@ __all__ = ["CharacterShare", "Kind", "NextCharacter", "Path", "next_character", 
 
 Kind = Literal["character", "other", "end", "special", "invalid", "unresolved"]
 
-_ENOUGH, _PASSES = 0.999, 64  # when it ends: mass that has its place, or further passes
+_ENOUGH, _PASSES = 0.99, 32  # when it ends: mass that has its place, or further passes
 _PATHS = 3  # told of each share
 _CODES: dict[int, Kind] = {END: "end", SPECIAL: "special", INVALID: "invalid"}
 
@@ -103,7 +103,7 @@ def next_character(
     passes: int = _PASSES,
 ) -> NextCharacter:
     """What `next_characters` comes to in the end."""
-    own = _Distribution(model, ids, cache, chain, None)
+    own = Following(model, ids, cache, chain, None)
     *_, search = _searches(own, logits, enough, passes, lambda: False)
     return search.found(top)
 
@@ -130,13 +130,13 @@ def next_characters(
     `ids`; nobody else may use it meanwhile. Raises ContextError, LogitsError and UsageError as
     `next_token` does.
     """
-    own = _Distribution(model, ids, cache, chain, prompt_length)
+    own = Following(model, ids, cache, chain, prompt_length)
     for search in _searches(own, logits, enough, passes, cancelled):
         yield search.found(top)
 
 
 def _searches(
-    own: _Distribution,
+    own: Following,
     logits: Tensor | None,
     enough: float,
     passes: int,
@@ -157,71 +157,10 @@ def _searches(
         own.release()
 
 
-class _Distribution:
-    """Probabilities (V,) after the ids and a path: one cache, cropped for each."""
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        ids: Sequence[int],
-        cache: KVCache | None,
-        chain: SamplerChain | None,
-        prompt_length: int | None,
-    ) -> None:
-        check_prompt(model, ids)
-        self.model, self.ids = model, list(ids)
-        self._cache = model.new_cache() if cache is None else cache
-        self._begun = len(ids) if prompt_length is None else prompt_length
-        self._is_own = chain is None
-        if chain is None:
-            self._chain = SamplerChain(SamplingConfig(seed=0))
-        else:
-            self._chain = SamplerChain(replace(chain.config, seed=chain.seed))
-            self._chain.recall(chain.memory(len(ids) - self._begun))
-        self._chain.bind(model.tokenizer)
-
-    @property
-    def chain(self) -> str | None:
-        return None if self._is_own else self._chain.describe()
-
-    def first(self, logits: Tensor | None, cancelled: Cancelled) -> Row | None:
-        """After the ids alone; None where it was cancelled."""
-        if logits is None:
-            suffix = self._cache.reuse(self.ids)
-            rows = prefill(self.model, suffix, self._cache, cancelled)
-            if rows is None:
-                return None
-            logits = rows[-1]
-        return self._probs(logits, self.ids)
-
-    def after(self, path: tuple[int, ...]) -> Row:
-        """After the ids and `path`."""
-        history = [*self.ids, *path]
-        if self._is_own:
-            suffix = self._cache.reuse(history)
-            return self._probs(self.model.forward(suffix, self._cache, last=True)[-1], history)
-        # A chain may go on from what it learnt of each token before.
-        self._cache.reuse(self.ids)
-        rows = self.model.forward([self.ids[-1], *path], self._cache)  # (T, V)
-        for at, token in enumerate(path):
-            seen = history[: len(self.ids) + at]
-            self._chain.witness(rows[at], seen, token, prompt_length=self._begun, top=0)
-        return self._probs(rows[-1], history)
-
-    def release(self) -> None:
-        """Leave the cache with the ids alone."""
-        self._cache.crop(min(len(self.ids), len(self._cache.tokens)))
-
-    def _probs(self, logits: Tensor, history: list[int]) -> Row:
-        draw = self._chain.sample(logits, history, prompt_length=self._begun, top=0)
-        probs: Row = draw.probs.double().numpy()
-        return probs
-
-
 class _Search:
     """Which mass has found its place, and which waits, likeliest first."""
 
-    def __init__(self, own: _Distribution, first: Row) -> None:
+    def __init__(self, own: Following, first: Row) -> None:
         self._own = own
         model = own.model
         self._room = model.checkpoint.context_length - len(own.ids)

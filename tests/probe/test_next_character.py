@@ -201,7 +201,7 @@ def test_the_callers_chain_and_cache_stay_as_they_are() -> None:
     logits_after = scripted.forward([97], cache, last=True)[-1]
     scripted.fed.clear()
     for _ in next_characters(
-        scripted, [97], cache=cache, logits=logits_after, chain=chain, passes=3
+        scripted, [97], cache=cache, logits=logits_after, chain=chain, enough=1.0, passes=3
     ):
         pass
     assert chain.state() == state
