@@ -8,8 +8,9 @@ looks is the business of `ui`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from statistics import fmean
 
 import numpy as np
@@ -19,7 +20,7 @@ from chatcli.probe.trace import Position, Sample, Trace
 from chatcli.sampling.types import Candidate, StageTrace
 from chatcli.text.control import is_control_shaped
 from chatcli.text.detokenizer import StreamDetokenizer
-from chatcli.text.types import Tokenizer
+from chatcli.text.types import TokenBytes, Tokenizer
 from chatcli.text.visible import token_label
 
 __all__ = ["Passage", "Report", "Rival", "Told", "told_sample", "told_steps"]
@@ -106,7 +107,7 @@ def told_steps(
     steps: Iterable[Step], tokenizer: Tokenizer, prompt: Sequence[int]
 ) -> Iterator[Told]:
     """What there is to say of the steps that follow `prompt`."""
-    detokenizer = tokenizer.detokenizer(tuple(prompt))
+    detokenizer, label = tokenizer.detokenizer(tuple(prompt)), _labels(tokenizer)
     for step in steps:
         draw, text = step.draw, detokenizer.add(step.token)
         yield Told(
@@ -121,31 +122,38 @@ def told_steps(
             u=draw.u,
             interval=draw.interval,
             stages=draw.stages,
-            rivals=tuple(_rival(each, tokenizer) for each in draw.candidates),
+            rivals=tuple(_rival(each, label) for each in draw.candidates),
         )
 
 
 def told_sample(trace: Trace, sample: Sample, *, top: int) -> Iterator[Told]:
     """What a trace says of one sample: probabilities before the chain, and after it that of the
     token alone, for what the chain made of the others isn't written down."""
-    detokenizer = StreamDetokenizer(trace.token_bytes)
+    detokenizer, label = StreamDetokenizer(trace.token_bytes), _labels(trace)
     for token in sample.prompt_ids:
         detokenizer.add(token)
     for position in sample.positions:
-        yield _told(position, trace, top, detokenizer.add(position.token))
+        yield _told(position, trace, top, detokenizer.add(position.token), label)
 
 
-def _rival(candidate: Candidate, tokenizer: Tokenizer) -> Rival:
+def _labels(tokens: TokenBytes) -> Callable[[int], str]:
+    """The labels of tokens, each made once: candidates come again and again."""
+    return cache(partial(token_label, tokens))
+
+
+def _rival(candidate: Candidate, label: Callable[[int], str]) -> Rival:
     return Rival(
         token=candidate.token,
-        label=token_label(tokenizer, candidate.token),
+        label=label(candidate.token),
         raw_prob=candidate.raw_prob,
         prob=candidate.prob,
         removed_by=candidate.removed_by,
     )
 
 
-def _told(position: Position, trace: Trace, top: int, text: str) -> Told:
+def _told(
+    position: Position, trace: Trace, top: int, text: str, label: Callable[[int], str]
+) -> Told:
     tokens = position.tokens.tolist()
     probs = np.exp(position.logits - position.logsumexp).tolist()
     place, drawn = tokens.index(position.token), _drawn(position)
@@ -167,7 +175,7 @@ def _told(position: Position, trace: Trace, top: int, text: str) -> Told:
         rivals=tuple(
             Rival(
                 token=tokens[at],
-                label=token_label(trace, tokens[at]),
+                label=label(tokens[at]),
                 raw_prob=probs[at],
                 prob=drawn if at == place else others,
             )
