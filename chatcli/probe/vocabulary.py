@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from chatcli.text.types import Tokenizer
@@ -10,6 +11,7 @@ from chatcli.text.visible import token_label
 __all__ = ["Vocabulary"]
 
 _BETWEEN_LOOKS = 4096  # tokens
+_BYTES, _BYTE_LABEL = "⟨", re.compile("⟨[0-9a-f ]*⟩")
 
 
 class Vocabulary:
@@ -24,8 +26,8 @@ class Vocabulary:
     ) -> frozenset[int] | None:
         """The ids of all tokens whose text has `query` in it, case aside.
 
-        Also the one whose id it is, and those in whose label it is ("⟨E4 B8⟩", "␣the"). None
-        where it was cancelled.
+        Also the one whose id it is, and those in whose label it is ("␣the"; "⟨E4" for bytes).
+        None where it was cancelled.
         """
         while len(self._spelt) < self._size:
             if cancelled():
@@ -35,6 +37,8 @@ class Vocabulary:
             self._spelt += [self._spell(token) for token in range(start, end)]
         wanted = query.casefold()
         found = {token for token, spelt in enumerate(self._spelt) if wanted in spelt}
+        if _BYTES not in wanted:  # bytes are no numbers
+            found = {token for token in found if wanted in _BYTE_LABEL.sub("", self._spelt[token])}
         if query.isascii() and query.isdigit() and int(query) < self._size:
             found.add(int(query))
         return frozenset(found)

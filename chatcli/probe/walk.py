@@ -96,9 +96,9 @@ class Walk:
         """In the order in which they were made."""
         return tuple(self._nodes[child] for child in self._children[number])
 
-    def give(self, ids: Sequence[int], *, chosen: bool) -> None:
-        """Go on by ids that are there already: a prompt, or tokens that were `chosen` once."""
-        self._go("drawn" if chosen else "given", tuple(ids))
+    def give(self, ids: Sequence[int], by: By = "given") -> None:
+        """Go on by ids of which nothing else is known."""
+        self._go(by, tuple(ids))
 
     def type(self, text: str, ids: Sequence[int]) -> None:
         """Go on by a text that has become `ids`."""

@@ -48,7 +48,7 @@ def _reply_walk(repl: Repl, number: int, turn: Turn) -> Walk:
         reply.pop()
     walk = Walk(ids[: turn.prompt_length])
     for token in reply:
-        walk.give((token,), chosen=True)
+        walk.give((token,), "drawn")
     return walk
 
 

@@ -12,6 +12,7 @@ from chatcli.sampling.types import SamplingConfig
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.jsonl import json_line
+from chatcli.ui.line.departure import TerminalError, tells_of_the_end
 
 __all__ = ["explore"]
 
@@ -45,8 +46,10 @@ def explore(
     )
     try:
         left: Left = Explorer(env, model, state, StoreShelf(checkpoint)).run()
-    except EOFError:
-        env.abandon()
+    except (EOFError, OSError, TerminalError) as error:
+        if not tells_of_the_end(error):
+            raise
+        env.abandon()  # what is still buffered can go nowhere
         return
     if text := state.text:
         env.write(visible(text) + "\n")

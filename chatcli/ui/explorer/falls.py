@@ -2,7 +2,7 @@
 
 Above the candidates, of each stage: how many survive it, how much of the probability goes with
 those that don't, and the entropy it leaves. A candidate's last figure is followed by ✕ under
-the stage that removed it.
+the stage that removed it. "[ ]" in the heading: there are stages to the left or right.
 """
 
 from __future__ import annotations
@@ -12,22 +12,28 @@ from collections.abc import Callable, Sequence
 from chatcli.probe.waterfall import Fall, Waterfall
 from chatcli.text.visible import token_label
 from chatcli.ui.explorer.cells import Row, fit
+from chatcli.ui.explorer.figures import share
 from chatcli.ui.explorer.state import State
 from chatcli.ui.explorer.table import candidate_style, head_cells, label_cells, marks, window
-from chatcli.ui.panel import percent
 from chatcli.ui.theme import prob_style
 
 __all__ = ["stages_shown", "waterfall_rows"]
 
 _NARROWEST, _WIDEST = 9, 14
 _SHORT = {
-    "repetition_penalty": "repetition",
-    "frequency_penalty": "frequency",
+    "repetition_penalty": "repeat",
+    "frequency_penalty": "freq",
     "presence_penalty": "presence",
-    "no_repeat_ngram": "no_repeat",
-    "sequence_bias": "seq_bias",
+    "no_repeat_ngram": "ngram",
+    "sequence_bias": "sequence",
+    "bad_words": "bad",
+    "logit_bias": "bias",
     "temperature": "temp",
-    "min_new_tokens": "min_new",
+    "min_length": "length",
+    "min_new_tokens": "new",
+    "top_n_sigma": "top_nσ",
+    "typical_p": "typical",
+    "adaptive_p": "adaptive",
 }
 
 
@@ -78,10 +84,10 @@ class _Columns:
         self._more = len(shown) < len(_names(waterfall))
 
     def heading(self) -> Row:
-        head = fit("rank", head_cells(self._state), right=True) + fit("  token", self._label + 2)
+        token = "  token [ ]" if self._more else "  token"
+        head = fit("rank", head_cells(self._state), right=True) + fit(token, self._label + 2)
         titles = [fit(_SHORT.get(name, name), self._cells - 1, right=True) for name in self._names]
-        more = " [ ]" if self._more else ""
-        line = head + fit("model", _NARROWEST, right=True) + "".join(f" {t}" for t in titles) + more
+        line = head + fit("model", _NARROWEST, right=True) + "".join(f" {t}" for t in titles)
         return [("class:heading", line)]
 
     def summary(self, title: str, value: Callable[[int], str]) -> Row:
@@ -99,18 +105,18 @@ class _Columns:
         return [
             (base, marks(self._state, self._waterfall, fall) + "  "),
             (tint, label),
-            (base, fit(percent(one.raw_prob), _NARROWEST, right=True)),
+            (base, fit(share(one.raw_prob), _NARROWEST, right=True)),
             *(
                 (self._tint(base, shares[index]), self._share(shares[index]))
                 for index in self._shown
             ),
         ]
 
-    def _share(self, share: str) -> str:
-        return fit(share, self._cells, right=True)
+    def _share(self, left: str) -> str:
+        return fit(left, self._cells, right=True)
 
-    def _tint(self, base: str, share: str) -> str:
-        return base or ("class:warning" if share == "✕" else "")
+    def _tint(self, base: str, left: str) -> str:
+        return base or ("class:warning" if left == "✕" else "")
 
 
 def _names(waterfall: Waterfall) -> list[str]:
@@ -125,7 +131,7 @@ def _shares(fall: Fall, waterfall: Waterfall) -> list[str]:
         probs.append(fall.candidate.prob)
     shares, there = [], fall.candidate.raw_prob > 0
     for prob in probs:
-        shares.append(percent(prob) if prob > 0 else "✕" if there else "")
+        shares.append(share(prob) if prob > 0 else "✕" if there else "")
         there = there and prob > 0
     return shares
 
@@ -142,7 +148,7 @@ def _gone(waterfall: Waterfall, index: int) -> str:
         return ""
     stages = waterfall.stages
     mass = stages[index].mass if index < len(stages) else _best(waterfall)
-    return percent(max(0.0, 1 - mass)) if mass < 1 else "–"
+    return share(max(0.0, 1 - mass))
 
 
 def _best(waterfall: Waterfall) -> float:

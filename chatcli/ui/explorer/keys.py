@@ -175,6 +175,8 @@ def _enter(desk: Desk) -> None:
         answer(state, desk.shelf)
     elif state.view == "tree":
         moves.jump(state, state.tree_at)
+    elif state.view == "characters":
+        moves.take_character(state)
     elif state.view in ("table", "waterfall"):
         moves.take(state)
 
@@ -195,6 +197,9 @@ def _step(desk: Desk, way: Callable[[int], int]) -> None:
         numbers = [one.last.number for one in stretches(state.walk)]
         place = numbers.index(state.tree_at) if state.tree_at in numbers else 0
         state.tree_at = numbers[max(0, min(place + far, len(numbers) - 1))]
+    elif state.view == "characters":
+        last = len(state.characters.shares) - 1 if state.characters is not None else 0
+        state.character_at = max(0, min(state.character_at + far, last))
     else:
         state.select(state.selected + far)
 
@@ -233,6 +238,10 @@ def _mark(desk: Desk) -> None:
         state.tree_mark = None if state.tree_mark == state.tree_at else state.tree_at
 
 
+def _whose(desk: Desk) -> None:
+    desk.state.after_chain = not desk.state.after_chain
+
+
 def _stages(desk: Desk, by: int) -> None:
     desk.state.first_stage = max(0, desk.state.first_stage + by)
 
@@ -253,6 +262,7 @@ _COMMANDS: Mapping[str, Action] = {
     "N": lambda desk: seek(desk.state, False),
     "f": _fold,
     "x": _mark,
+    "c": _whose,
     "[": lambda desk: _stages(desk, -1),
     "]": lambda desk: _stages(desk, 1),
     "i": _type,

@@ -23,6 +23,7 @@ __all__ = [
     "settle",
     "stop",
     "take",
+    "take_character",
     "type_text",
 ]
 
@@ -65,6 +66,22 @@ def take(state: State) -> None:
         state.say(_BEHIND if state.place is None or state.behind else "nothing to take")
     elif settle(state):
         _go(state, fall.candidate, "taken")
+
+
+def take_character(state: State) -> None:
+    """The likeliest tokens that lead to the character in hand."""
+    found, waterfall = state.characters, state.waterfall
+    if state.behind or found is None or waterfall is None or state.place is None:
+        state.say(_BEHIND)
+        return
+    share = found.shares[state.character_at] if state.character_at < len(found.shares) else None
+    if found.prompt_ids != state.place.ids or share is None or not share.paths:
+        state.say("nothing to take")
+    elif settle(state):
+        first, *others = share.paths[0].tokens
+        _go(state, waterfall.falls([first])[0].candidate, "taken")
+        for token in others:
+            state.walk.give((token,), "taken")
 
 
 def back(state: State) -> None:

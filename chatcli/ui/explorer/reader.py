@@ -7,6 +7,7 @@ share, so going on feeds what is new.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -18,13 +19,18 @@ from torch import Tensor
 from chatcli.engine.decode import check_prompt, prefill
 from chatcli.errors import ChatcliError
 from chatcli.model.types import KVCache, LanguageModel
+from chatcli.probe.next_character import NextCharacter, next_characters
 from chatcli.probe.spelling import continuing
 from chatcli.probe.watch import Sighting, Watched, watched_probs
 from chatcli.probe.waterfall import Place
+from chatcli.sampling.chain import SamplerChain
+from chatcli.sampling.types import SamplingConfig
 
 __all__ = ["Reader", "Reading", "Request"]
 
 _REMEMBERED = 128 << 20  # bytes of places
+_CHARACTERS = 100  # told of
+_PAUSE_S = 0.1  # between two looks at what isn't all known yet
 _LEAVE_S = 2.0  # how long a pass that is under way is waited for
 
 
@@ -32,7 +38,8 @@ _LEAVE_S = 2.0  # how long a pass that is under way is waited for
 class Request:
     """What to read: `ids`, a text typed behind them, and the strings to watch there.
 
-    `past` asks for the watched strings at as many places before, too.
+    `past` asks for the watched strings at as many places before, too; `characters` for the next
+    character, by the model's own distribution or by the `chain` of these settings.
     """
 
     ids: tuple[int, ...]
@@ -40,6 +47,8 @@ class Request:
     special: bool = False
     watched: tuple[Watched, ...] = ()
     past: int = 0
+    characters: bool = False
+    chain: SamplingConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +62,7 @@ class Reading:
     request: Request
     place: Place | None = None
     sightings: tuple[tuple[int, tuple[Sighting, ...]], ...] = ()
+    characters: NextCharacter | None = None
     remark: str = ""
     error: str = ""
     failure: BaseException | None = None
@@ -134,11 +144,35 @@ class Reader:
         if place is None:
             return
         yield Reading(request, place, remark=_lost(lost))
+        if request.characters:
+            yield from self._characters(request, place, stale)
         for length in self._places_watched(request, len(ids)):
             seen = self._sightings(request, ids[:length], stale)
             if seen is None:
                 return
             yield Reading(request, sightings=((length, seen),))
+
+    def _characters(
+        self, request: Request, place: Place, stale: Callable[[], bool]
+    ) -> Iterator[Reading]:
+        """What is known of the next character, more and more of it."""
+        chain = None if request.chain is None else SamplerChain(request.chain)
+        found = next_characters(
+            self._model,
+            place.ids,
+            cache=self._cache,
+            logits=place.logits,
+            chain=chain,
+            top=_CHARACTERS,
+            cancelled=stale,
+        )
+        shown, last = -math.inf, None
+        for last in found:
+            if time.monotonic() - shown > _PAUSE_S:
+                yield Reading(request, characters=last)
+                shown = time.monotonic()
+        if last is not None:
+            yield Reading(request, characters=last)
 
     def _places_watched(self, request: Request, length: int) -> Iterator[int]:
         """The newest place first, then those before it in the order of the text."""

@@ -7,6 +7,7 @@ what is asked, said or hinted.
 from __future__ import annotations
 
 from chatcli.ui.explorer.cells import Row, clip_row
+from chatcli.ui.explorer.characters import character_rows
 from chatcli.ui.explorer.falls import waterfall_rows
 from chatcli.ui.explorer.manual import manual
 from chatcli.ui.explorer.passage import passage
@@ -54,6 +55,8 @@ def _body(state: State, columns: int, rows: int) -> list[Row]:
         return manual(columns, rows, state.scroll)
     if state.view == "tree":
         return tree_rows(state, columns, rows)
+    if state.view == "characters":
+        return character_rows(state, columns, rows)
     if state.view == "watch":
         return watch_rows(state, columns, rows)
     waterfall = state.waterfall

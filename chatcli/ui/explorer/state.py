@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from chatcli.errors import ChatcliError
 from chatcli.probe.breakpoints import Breakpoint, most_candidates
+from chatcli.probe.next_character import NextCharacter
 from chatcli.probe.walk import Walk
 from chatcli.probe.watch import Sighting, Watched
 from chatcli.probe.waterfall import Fall, Place, Waterfall
@@ -23,8 +24,8 @@ from chatcli.ui.explorer.reader import Reading, Request
 
 __all__ = ["VIEWS", "Ask", "AskKind", "State", "View"]
 
-View = Literal["table", "waterfall", "tree", "watch", "help"]
-VIEWS: tuple[View, ...] = ("table", "waterfall", "tree", "watch")
+View = Literal["table", "waterfall", "tree", "watch", "characters", "help"]
+VIEWS: tuple[View, ...] = ("table", "waterfall", "tree", "watch", "characters")
 AskKind = Literal["search", "watch", "break", "set", "name", "save", "open"]
 
 PAST = 48  # places before, at which watched strings are shown
@@ -71,6 +72,9 @@ class State:
     starting: bool = False  # a run hasn't taken a token yet
     query: str = ""
     found: frozenset[int] | None = frozenset()  # what `query` means; None: being looked for
+    after_chain: bool = False  # whose distribution the characters have
+    characters: NextCharacter | None = None
+    character_at: int = 0
     tree_at: int = 0
     tree_mark: int | None = None
     place: Place | None = None
@@ -85,8 +89,16 @@ class State:
     @property
     def request(self) -> Request:
         """What is to be read."""
-        past = PAST if self.view == "watch" else 0
-        return Request(self.walk.ids, self.line.text, self.special, self.watching, past)
+        watch, characters = self.view == "watch", self.view == "characters"
+        return Request(
+            ids=self.walk.ids,
+            text=self.line.text,
+            special=self.special,
+            watched=self.watching,
+            past=PAST if watch else 0,
+            characters=characters,
+            chain=self.config if characters and self.after_chain else None,
+        )
 
     @property
     def empty(self) -> bool:
@@ -180,6 +192,8 @@ class State:
             self._arrive(reading.request, reading.place)
         if reading.remark:
             self.note = reading.remark
+        if reading.characters is not None:
+            self.characters = reading.characters
         if self.place is not None:
             for length, sightings in reading.sightings:
                 known = self.seen.setdefault(self.place.ids[:length], {})
@@ -188,7 +202,7 @@ class State:
 
     def _arrive(self, request: Request, place: Place) -> None:
         if place is not self.place:
-            self.selected = 0
+            self.selected = self.character_at = 0
         self.place, self._refused = place, None
         self.read_for = request.ids, request.text
         if self.aim is not None and self.aim < place.ranks.size:

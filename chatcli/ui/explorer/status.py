@@ -16,20 +16,19 @@ from chatcli.ui.folding import SEPARATOR, fold
 
 __all__ = ["bottom", "heading", "settings_rows"]
 
-_TYPING = "↑↓ choose · Enter take · Tab model · Esc commands · F1–F4 views · Ctrl-C leave"
-_COMMANDS = "? help · i type · Tab one · g run · b break · / find · w watch · : set · q leave"
+_TYPING = "↑↓ Enter take · Tab model takes · Esc commands · Ctrl-C leave · F1–F5 views"
+_COMMANDS = "? help · i type · q leave · g run · b break · / find · w watch · : set · 1–5 views"
 _RUNNING = "running · any key stops"
-_TREE = "Enter go · f fold · x mark · a name · W write · R read · 1 table · q leave"
+_TREE = "Enter go · f fold · x mark · a name · W save · R open · 1 table · q leave"
 
 
 def heading(state: State, columns: int) -> Row:
     """The line under the text: tokens, entropy, survivors, and … while the model is behind."""
-    facts: list[Fragment] = []
-    busy = "… " if state.behind and not state.fault else ""
-    if busy:
-        facts.append(("class:warning", busy))
-    facts += _between([("class:heading", _views(state)), *_facts(state)])
-    return rule(facts, columns - 1)
+    busy: list[Fragment] = [("class:warning", "… ")] if state.behind and not state.fault else []
+    facts = [("class:heading", _view_name(state)), *_facts(state)]
+    while len(facts) > 1 and row_width(_between(facts)) > columns - 8:
+        facts.pop()
+    return rule([*busy, *_between(facts)], columns - 1)
 
 
 def settings_rows(state: State, columns: int) -> list[Row]:
@@ -38,7 +37,9 @@ def settings_rows(state: State, columns: int) -> list[Row]:
     if isinstance(state.config.order, str) and state.config.order != "hf":
         facts.append(f"order {state.config.order}")
     if not state.config.greedy:
-        facts.append(f"seed {state.config.seed}")
+        waterfall = state.waterfall
+        u = waterfall.draw.u if waterfall is not None else None
+        facts.append(f"seed {state.config.seed}" + (f", u {u:.4f}" if u is not None else ""))
     if state.breakpoints:
         facts.append(f"stops at {spell_breakpoints(state.breakpoints)}")
     lines = fold(facts, columns - 2)[:2]
@@ -52,7 +53,8 @@ def bottom(state: State, columns: int) -> Row:
     if message := state.fault or state.note:
         style = "class:warning" if state.fault else "class:note"
         return clip_row([(style, f" {visible(message, keep_newlines=False)}")], columns - 1)
-    return clip_row([("class:figures", f" {_hint(state)}")], columns - 1)
+    hint = fold(_hint(state).split(SEPARATOR), columns - 2)[0]
+    return clip_row([("class:figures", f" {hint}")], columns - 1)
 
 
 def _asked(state: State, columns: int) -> Row:
@@ -64,7 +66,7 @@ def _asked(state: State, columns: int) -> Row:
     )
     room = columns - 2 - row_width(prompt)
     before = visible(line.before, keep_newlines=False)
-    while width(before) > room - 8:
+    while before and width(before) > room - 8:
         before = before[1:]
     typed: Row = [("", before), CURSOR, ("", visible(line.after, keep_newlines=False))]
     return clip_row([*prompt, *typed, *note], columns - 1)
@@ -78,7 +80,7 @@ def _hint(state: State) -> str:
     return _TREE if state.view == "tree" else _COMMANDS
 
 
-def _views(state: State) -> str:
+def _view_name(state: State) -> str:
     return state.view if state.view in VIEWS else "help"
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 from chatcli.probe.waterfall import Fall, Waterfall
 from chatcli.text.visible import token_label
 from chatcli.ui.explorer.cells import Row, fit
+from chatcli.ui.explorer.figures import share
 from chatcli.ui.explorer.state import State
-from chatcli.ui.panel import bits, percent
+from chatcli.ui.panel import bar as blocks
+from chatcli.ui.panel import bits
 from chatcli.ui.theme import prob_style
 
 __all__ = ["candidate_style", "candidates", "head_cells", "label_cells", "window"]
 
-_BLOCKS = " ▏▎▍▌▋▊▉"
-_PERCENT = 8
+_SHADE = "░"  # as long as the bar would have been
+_PERCENT = 9
 _SHORTEST_BAR = 6
 # What stands at the right, first what stays longest: title, cells, screen from which on.
 _FIGURES = (
@@ -88,8 +90,8 @@ def _row(
     one, base = fall.candidate, candidate_style(state, fall)
     tint = base or f"class:{prob_style(one.raw_prob)}"
     cells = {
-        "drawn": percent(one.prob) if one.prob > 0 else "–",
-        "model": percent(one.raw_prob),
+        "drawn": share(one.prob),
+        "model": share(one.raw_prob),
         "bits": bits(one.raw_prob),
         "id": str(one.token),
         "logit": f"{one.logit:.2f}",
@@ -108,13 +110,10 @@ def _bar(fall: Fall, waterfall: Waterfall, tint: str, cells: int) -> Row:
     if cells < _SHORTEST_BAR:
         return [("", " " * max(0, cells))]
     if one.prob > 0:
-        return [(tint, fit(" " + _blocks(one.prob, cells - 2), cells))]
+        return [(tint, fit(" " + blocks(one.prob, cells - 2), cells))]
     greedy = "greedy" if waterfall.draw.u is None and one.raw_prob > 0 else None
     why = one.removed_by or greedy
-    return [("class:removed", fit(f" · {why}" if why else "", cells))]
-
-
-def _blocks(prob: float, cells: int) -> str:
-    """In eighths of a cell; a full bar is certainty."""
-    eighths = max(1, round(prob * cells * 8))
-    return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()
+    shade = _SHADE * round(one.raw_prob * (cells - 2))
+    return [
+        ("class:removed", fit(f" {shade}{' ' * bool(shade)}{f'· {why}' if why else ''}", cells))
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chatcli.probe.walk import Node, Walk, fork, surprisal_bits
+from chatcli.text.visible import visible
 from chatcli.ui.explorer.cells import Row, clip_row, fit, row_width
 from chatcli.ui.explorer.passage import spelled_nodes
 from chatcli.ui.explorer.state import State
@@ -85,7 +86,8 @@ def _row(state: State, one: Stretch, columns: int) -> Row:
     figures = _figures(one)
     room = columns - 2 - len(figures)
     lines = one.lines[-2 * _DEEPEST :]
-    name = [("class:heading", f" [{node.name}]")] if node.name else []
+    shown = visible(node.name, keep_newlines=False)
+    name = [("class:heading", f" [{shown}]")] if shown else []
     head: Row = [(base, f"{hand}{here}{mark} "), ("class:border", lines)]
     space = room - row_width(head) - row_width(name)
     text = _end_of(spelled_nodes(state.tokenizer, one.nodes), space)

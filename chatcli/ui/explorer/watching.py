@@ -7,8 +7,8 @@ import math
 from chatcli.probe.watch import Sighting, Watched
 from chatcli.text.visible import token_label, visible
 from chatcli.ui.explorer.cells import Row, fit
+from chatcli.ui.explorer.figures import share
 from chatcli.ui.explorer.state import State
-from chatcli.ui.panel import percent
 from chatcli.ui.theme import prob_style
 
 __all__ = ["watch_rows"]
@@ -38,7 +38,7 @@ def _rows(state: State, one: Watched, label: int, course: int, columns: int) -> 
     if seen is None:
         return [[("", f"  {name}"), ("class:behind", f"{'…':>9}")], []]
     style = "class:behind" if state.behind else f"class:{prob_style(seen.prob)}"
-    figures = f"{_share(seen.prob):>9}{seen.rank:>9,}{_bits(seen):>12}"
+    figures = f"{share(seen.prob):>9}{seen.rank:>9,}{_bits(seen):>12}"
     return [
         [(style, f"  {name}{figures}"), ("class:progress", f"  {_course(state, one, course)}")],
         [("class:figures", fit(f"    {_tokens(state, seen)}", columns - 1))],
@@ -49,14 +49,7 @@ def _tokens(state: State, seen: Sighting) -> str:
     """How the product came about."""
     labels = (token_label(state.tokenizer, token) for token in seen.watched.ids)
     pairs = zip(labels, seen.probs, strict=True)
-    return " × ".join(f"{label} {_share(prob)}" for label, prob in pairs)
-
-
-def _share(prob: float) -> str:
-    """A small probability keeps its size."""
-    if 0 < prob < 0.0005:
-        return f"{prob:.1e}"
-    return percent(prob)
+    return " × ".join(f"{label} {share(prob)}" for label, prob in pairs)
 
 
 def _bits(seen: Sighting) -> str:

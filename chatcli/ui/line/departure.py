@@ -15,7 +15,15 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Departure", "lost_terminal"]
+try:
+    from termios import error as TerminalError
+except ImportError:  # Windows has none
+    TerminalError = OSError  # type: ignore[misc, assignment]
+
+__all__ = ["Departure", "TerminalError", "lost_terminal", "tells_of_the_end"]
+
+# What reading from, or writing to, a terminal that has vanished fails with.
+_GONE = (errno.EIO, errno.ENXIO, errno.EBADF, errno.EPIPE, errno.ENOTTY)
 
 _SIGNALS = [
     number
@@ -62,6 +70,13 @@ class Departure:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         self._leave()
+
+
+def tells_of_the_end(error: BaseException) -> bool:
+    """Whether `error` is what a terminal that has vanished, or is to be left, fails with."""
+    if isinstance(error, EOFError):
+        return True
+    return isinstance(error, OSError | TerminalError) and error.args[:1] in [(e,) for e in _GONE]
 
 
 def lost_terminal(descriptor: int) -> bool:

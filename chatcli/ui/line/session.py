@@ -7,7 +7,6 @@ are the business of the caller, through `LineHelp`.
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,12 +17,8 @@ from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.line.ahead import typed_ahead
 from chatcli.ui.line.blocks import unquoted
+from chatcli.ui.line.departure import TerminalError, tells_of_the_end
 from chatcli.ui.line.history import HistoryFile
-
-try:
-    from termios import error as _TerminalError
-except ImportError:  # Windows has none
-    _TerminalError = OSError  # type: ignore[misc, assignment]
 
 __all__ = [
     "PROMPT",
@@ -38,8 +33,6 @@ __all__ = [
 PROMPT = "> "
 
 EditingMode = Literal["emacs", "vi"]
-# What reading from, or writing to, a terminal that has vanished fails with.
-_GONE = (errno.EIO, errno.ENXIO, errno.EBADF, errno.EPIPE, errno.ENOTTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +101,8 @@ def typed_lines(
             return
         except KeyboardInterrupt:  # a signal; as a key, Ctrl-C is the reader's
             continue
-        except (EOFError, OSError, _TerminalError) as error:
-            if not isinstance(error, EOFError) and error.args[:1] not in [(e,) for e in _GONE]:
+        except (EOFError, OSError, TerminalError) as error:
+            if not tells_of_the_end(error):
                 raise
             env.abandon()  # what is still buffered can go nowhere
             return
