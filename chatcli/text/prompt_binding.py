@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatcli.text.prompt_files import PromptFile, Variable
     from chatcli.text.template import TextTemplate
 
-__all__ = ["EXAMPLES", "INPUT", "BoundPrompt", "bind", "line_input", "nearest"]
+__all__ = ["EXAMPLES", "INPUT", "BoundPrompt", "bind", "line_input", "line_template", "nearest"]
 
 # Names that a text has besides its variables.
 INPUT = "input"
@@ -81,21 +81,29 @@ def line_input(prompt: PromptFile, fields: Mapping[str, Any], given: Mapping[str
     Variables can be named there too, and go before fields. Raises PromptFileError where the
     prompt has no `line`, and on a field that isn't there.
     """
-    from chatcli.text.template import TextTemplate  # jinja2 costs start-up time
-
-    if prompt.line is None:
+    template = line_template(prompt)
+    if template is None:
         raise PromptFileError(
             f"the prompt {prompt.name} has no key line that makes an input of fields; "
             "give the line an input, or the prompt that key"
         )
     values = {**fields, **_values(prompt, given)}
+    for name in sorted(template.names - set(values)):
+        raise PromptFileError(
+            f"the prompt {prompt.name} needs the field {name!r}; {nearest(name, fields)}"
+        )
     try:
-        template = TextTemplate(prompt.line, "line")
-        for name in sorted(template.names - set(values)):
-            raise PromptFileError(
-                f"the prompt {prompt.name} needs the field {name!r}; {nearest(name, fields)}"
-            )
         return template.render(values).strip("\n")
+    except TemplateError as error:
+        raise PromptFileError(f"{prompt.path}: {error}") from error
+
+
+def line_template(prompt: PromptFile) -> TextTemplate | None:
+    """The prompt's `line`, None without. Raises PromptFileError where it has an error."""
+    from chatcli.text.template import TextTemplate  # jinja2 costs start-up time
+
+    try:
+        return None if prompt.line is None else TextTemplate(prompt.line, "line")
     except TemplateError as error:
         raise PromptFileError(f"{prompt.path}: {error}") from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatcli.errors import PromptFileError, TemplateError
 from chatcli.folders import config_folder
-from chatcli.text.prompt_binding import BoundPrompt, nearest
+from chatcli.text.prompt_binding import BoundPrompt, line_template, nearest
 from chatcli.text.prompt_files import ChatFormat, PromptFile, Variable, read_file
 
 __all__ = [
@@ -103,6 +103,7 @@ def check_prompt(found: PromptFile | ChatFormat) -> None:
     if isinstance(found, ChatFormat):
         _compiled_format(found)
         return
+    line_template(found)
     for given in _trials(found.variables):
         found.bind(given)
 

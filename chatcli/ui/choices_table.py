@@ -192,7 +192,7 @@ def _choice_columns(verdict: Verdict, tokenizer: Tokenizer) -> list[Column]:
         priors = ["" if each.prior is None else _nats(each.prior) for each in choices]
         columns.append(Column("prior", priors, rank=2, right=True))
     if verdict.norm != "sum":
-        scores = [f"{each.score:.3f}" for each in choices]
+        scores = [_nats(each.score) for each in choices]
         columns.append(Column(f"by {verdict.norm}", scores, rank=1, right=True))
     return [*columns, Column("tokens", [clip(each, _CELLS) for each in pieces], rank=3)]
 
@@ -210,10 +210,10 @@ def _result_columns(results: Sequence[Result]) -> Iterator[Column]:
 
 def _accuracy(known: Tally) -> list[str]:
     return [
-        f"accuracy {known.accuracy:.1%}",
+        f"accuracy {percent(known.accuracy)}",
         f"{known.right:,} of {known.count:,}",
-        f"95 % interval {known.low:.1%} to {known.high:.1%}",
-        f"chance {known.chance:.1%}",
+        f"95 % interval {percent(known.low)} to {percent(known.high)}",
+        f"chance {percent(known.chance)}",
     ]
 
 
@@ -222,7 +222,7 @@ def _by_language(results: Sequence[Result], columns: int | None) -> list[str]:
     if len(found) < 2:
         return []
     shares = [
-        f"{visible(language, keep_newlines=False)} {known.accuracy:.1%} of {known.count:,}"
+        f"{visible(language, keep_newlines=False)} {percent(known.accuracy)} of {known.count:,}"
         for language, known in found.items()
     ]
     return fold(shares, columns)
@@ -276,4 +276,6 @@ def _share(choice: Choice) -> str:
 
 
 def _nats(logprob: float) -> str:
-    return "-∞" if math.isinf(logprob) else f"{logprob:.3f}".replace("-0.000", "0.000")
+    if math.isinf(logprob):
+        return "∞" if logprob > 0 else "-∞"
+    return f"{logprob:.3f}".replace("-0.000", "0.000")

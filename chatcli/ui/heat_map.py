@@ -68,12 +68,11 @@ def heat_map(view: ScoreView, paint: Paint) -> list[str]:
 
 def score_table(view: ScoreView, columns: int | None) -> list[str]:
     """The heading and a row for each token, in at most `columns` cells (None: all columns)."""
-    tokens, tokenizer = view.found.tokens, view.tokenizer
-    labels = [clip(token_label(tokenizer, one.token), _LABEL_CELLS) for one in tokens]
+    tokens = view.found.tokens
     entropies = [_NONE if one.entropy_bits is None else _bits(one.entropy_bits) for one in tokens]
     table = [
         Column("#", [f"{one.position + 1:,}" for one in tokens], right=True),
-        Column("token", labels, gives=True),
+        Column("token", [_label(view, one) for one in tokens], gives=True),
         Column("id", [str(one.token) for one in tokens], rank=4, right=True),
         Column("probability", [_percent(one.prob) for one in tokens], right=True),
         Column("rank", [_NONE if one.rank is None else f"{one.rank:,}" for one in tokens], 1, True),
@@ -192,7 +191,11 @@ def _surprising(view: ScoreView) -> list[str]:
     if len(own) < 4 * _SURPRISING:
         return []
     worst = sorted(own, key=lambda token: token.logprob or 0.0)[:_SURPRISING]
-    return [f"{token_label(view.tokenizer, one.token)} {_surprisal(one)}" for one in worst]
+    return [f"{_label(view, one)} {_surprisal(one)}" for one in worst]
+
+
+def _label(view: ScoreView, token: TokenScore) -> str:
+    return clip(token_label(view.tokenizer, token.token), _LABEL_CELLS)
 
 
 def _percent(prob: float | None) -> str:

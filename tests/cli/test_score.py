@@ -131,7 +131,7 @@ def test_a_file_is_read_as_text(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_a_text_in_a_prompt_file_is_scored_with_it(roomy: Path) -> None:
-    words = ["score", "-m", roomy, "A red house.", "--prompt", "summarize", "--json"]
+    words = ["score", "-m", str(roomy), "A red house.", "--prompt", "summarize", "--json"]
     *tokens, _ = run(*words).objects
     whole = bytes.fromhex("".join(one["bytes"] for one in tokens)).decode()
     assert whole == "A red house.\n\nTL;DR:"
@@ -174,7 +174,7 @@ def test_merges_and_beginnings_are_remarked_on_once(tiny: Path) -> None:
 
 
 def test_a_prompt_file_brings_its_choices_and_examples(roomy: Path) -> None:
-    words = ["score", "-m", roomy, "The soup was cold.", "--prompt", "sentiment", "--json"]
+    words = ["score", "-m", str(roomy), "The soup was cold.", "--prompt", "sentiment", "--json"]
     (found,) = run(*words).objects
     assert [one["text"] for one in found["choices"]] == [" positive", " negative", " neutral"]
     (zero,) = run(*words, "--shots", "0").objects
@@ -198,7 +198,17 @@ TASKS = [
 @pytest.mark.parametrize("shots", [(), ("--shots", "0")])
 def test_a_task_is_one_command(roomy: Path, task: str, prompt: str, shots: tuple[str, ...]) -> None:
     path = shared_path("eval", "four_tasks.jsonl")
-    words = ["score", "-m", roomy, "--file", path, "--where", f"task={task}", "--prompt", prompt]
+    words = [
+        "score",
+        "-m",
+        str(roomy),
+        "--file",
+        str(path),
+        "--where",
+        f"task={task}",
+        "--prompt",
+        prompt,
+    ]
     outcome = run(*words, *shots, "--json")
     assert outcome.status == 0, outcome.err
     *rows, summary = outcome.objects
@@ -218,7 +228,7 @@ def test_a_task_is_one_command(roomy: Path, task: str, prompt: str, shots: tuple
 
 
 def test_what_a_line_becomes_is_written_out_here(roomy: Path, tmp_path: Path) -> None:
-    cases = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "follows": ({"premise": "P.", "hypothesis": "H."}, "Fact: P. Claim: H.\nTrue?"),
         "paraphrase": ({"sentence1": "A.", "sentence2": "B."}, "1. A. 2. B.\nMeaning:"),
         "entailment": (
@@ -235,14 +245,14 @@ def test_what_a_line_becomes_is_written_out_here(roomy: Path, tmp_path: Path) ->
     model = chatcli.load(str(roomy), device="cpu")
     for prompt, (fields, expected) in cases.items():
         path = lines(tmp_path / f"{prompt}.jsonl", fields)
-        words = ["score", "-m", roomy, "--file", path, "--prompt", prompt, "--shots", "0"]
+        words = ["score", "-m", str(roomy), "--file", str(path), "--prompt", prompt, "--shots", "0"]
         found = run(*words, "--json").objects
         assert found[0]["prompt_tokens"] == len(model.tokenizer.encode(expected)), prompt
         assert found[0]["label"] is found[0]["right"] is found[1]["accuracy"] is None
 
 
 def test_results_are_a_table_with_accuracy_and_confusion(tiny: Path, tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "the", "choices": [" a", " in"], "label": 0},
         {"text": "in", "choices": [" a", " in"], "label": " in"},
         {"messages": [{"role": "user", "content": "Hi"}], "choices": ["x", "y"], "label": "x"},
@@ -253,7 +263,7 @@ def test_results_are_a_table_with_accuracy_and_confusion(tiny: Path, tmp_path: P
     assert shown[0].split() == ["line", "chosen", "share", "label"]
     right = sum(line.endswith("✓") for line in shown[1:4])
     assert right + sum(line.endswith("✗") for line in shown[1:4]) == 3
-    assert f"{right} of 3 · 95 % interval" in shown[5] and "chance 50.0%" in shown[5]
+    assert f"{right} of 3 · 95 % interval" in shown[5] and "chance 50.0 %" in shown[5]
     assert any(line.startswith("label") and "→ " in line for line in shown)
 
 

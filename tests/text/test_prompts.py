@@ -12,6 +12,7 @@ from tokenizers import AddedToken
 from chatcli.errors import PromptFileError
 from chatcli.folders import config_folder
 from chatcli.text import bounds
+from chatcli.text.prompt_binding import line_input
 from chatcli.text.prompt_files import Example, PromptFile, Variable
 from chatcli.text.prompts import (
     ChatFormat,
@@ -339,3 +340,60 @@ def test_a_broken_file_of_the_users_is_a_name_still() -> None:
     assert "broken" in prompt_names()
     with pytest.raises(PromptFileError, match=r"broken\.toml can't be read"):
         find_prompt("broken")
+
+
+CHOOSING = """
+text = "{{ input }}"
+choices = ["{{ 'ja' if language == 'de' else 'yes' }}", "no {{ x }}"]
+between = "{{ '' if language == 'de' else ' ' }}"
+line = "{{ a }} {{ language }}{% for one in many %} {{ one }}{% endfor %}"
+variables.language = { default = "en" }
+variables.x = { default = "x" }
+[[examples]]
+user = "1"
+assistant = "2"
+[[examples]]
+when = { language = "de" }
+user = "3"
+assistant = "4"
+[[examples]]
+user = "5"
+assistant = "6"
+"""
+
+
+def test_choices_and_what_is_between_follow_the_variables(tmp_path: Path) -> None:
+    found = prompt(tmp_path, CHOOSING)
+    assert found.bind({}).choices == ("yes", "no x")
+    assert found.bind({}).between == " "
+    german = found.bind({"language": "de", "x": "{{ y }}"})
+    assert german.choices == ("ja", "no {{ y }}") and german.between == ""
+
+
+@pytest.mark.parametrize(
+    ("shots", "language", "shown"),
+    [(None, "de", "135"), (0, "de", ""), (2, "de", "13"), (2, "en", "15")],
+)
+def test_shots_are_the_first_examples_that_hold(
+    tmp_path: Path, shots: int | None, language: str, shown: str
+) -> None:
+    bound = prompt(tmp_path, CHOOSING).bind({"language": language}, shots)
+    assert "".join(one.content for one in bound.preamble if one.role == "user") == shown
+
+
+def test_the_fields_of_a_line_make_the_input(tmp_path: Path) -> None:
+    found = prompt(tmp_path, CHOOSING)
+    fields = {"a": "{{ x }}", "many": [1, "b"], "language": "fr"}
+    assert line_input(found, fields, {"language": "de"}) == "{{ x }} de 1 b"
+
+
+def test_a_field_that_lacks_and_a_line_that_is_wrong_are_named(tmp_path: Path) -> None:
+    found = prompt(tmp_path, CHOOSING)
+    with pytest.raises(PromptFileError, match="mine needs the field 'many'; did you mean 'meny'"):
+        line_input(found, {"a": 1, "meny": 2}, {})
+    with pytest.raises(PromptFileError, match="line failed"):
+        line_input(found, {"a": 1, "many": 3}, {})
+    with pytest.raises(PromptFileError, match="plain has no key line"):
+        line_input(prompt(tmp_path, 'system = "x"', "plain"), {}, {})
+    with pytest.raises(PromptFileError, match="line has an error in line 1"):
+        check_prompt(prompt(tmp_path, 'system = "x"\nline = "{% if %}"'))
