@@ -14,15 +14,17 @@ from chatcli.chat.tree import common
 from chatcli.chat.types import Turn
 from chatcli.errors import UsageError
 from chatcli.sampling.chain import SamplerChain
+from chatcli.text.visible import token_label
 from chatcli.ui.commands import comparing, copying, exploring
 from chatcli.ui.commands.registry import Command, Word, no_argument
 from chatcli.ui.commands.views import numbered_turn, show_view, turn_numbers
 from chatcli.ui.context_view import ContextUse, context_lines, turn_range
+from chatcli.ui.explanation import explanation_lines
 from chatcli.ui.figures import count
 from chatcli.ui.folding import fold
 from chatcli.ui.interrupt import Interrupt
 from chatcli.ui.models_table import byte_size
-from chatcli.ui.retraced import retraced
+from chatcli.ui.retraced import explained, retraced
 from chatcli.ui.stats_view import made_by, stats_lines, tally
 from chatcli.ui.theme import Paint
 from chatcli.ui.tokens_view import token_flow, token_heading, token_rows
@@ -76,8 +78,12 @@ def _unseen(repl: Repl) -> list[str]:
 
 
 def _why(repl: Repl, argument: str) -> bool:
-    number, turn = numbered_turn(repl, argument, "why")
+    which, _, token = argument.partition(" ")
+    number, turn = numbered_turn(repl, which, "why")
     _check_origin(repl, number, turn)
+    if token.strip():
+        _why_token(repl, number, turn, token.strip())
+        return True
     with Interrupt() as interrupt:
         told = _told(repl, turn, interrupt.cancelled)
     if len(told) < turn.new_tokens:
@@ -89,6 +95,26 @@ def _why(repl: Repl, argument: str) -> bool:
         figures = fold(why_figures([one.step for one in told]), columns)
         show_view(repl, [*heads, "", *table, "", *figures])
     return True
+
+
+def _why_token(repl: Repl, number: int, turn: Turn, which: str) -> None:
+    """What drew one token of a reply. Raises UsageError where it has no such token."""
+    index = int(which) - 1 if which.isdecimal() else -1
+    if not 0 <= index < turn.new_tokens:
+        tokens = count(turn.new_tokens, "token")
+        raise UsageError(f"reply {number} has {tokens}; /why {number} lists them, not {which!r}")
+    model, ids = repl.talk.model, repl.talk.tree.ids(turn.id)
+    with Interrupt() as interrupt:
+        found = explained(model, turn, ids, index, cancelled=interrupt.cancelled)
+    if found is None:
+        return
+    columns, paint, kept = repl.env.columns(), Paint(repl.env), ids[turn.prompt_length + index]
+    facts = [f"reply {number}, token {index + 1:,} of {turn.new_tokens:,}", found.chain]
+    if kept != found.drawn.token:
+        facts.append(f"the reply has {token_label(model.tokenizer, kept)}, drawn now is another")
+    lines = explanation_lines(found, model.tokenizer, paint, columns)
+    seed = [] if found.u is None else [f"seed {found.seed}"]
+    show_view(repl, [*fold([*facts, *seed], columns), "", *lines])
 
 
 def _check_origin(repl: Repl, number: int, turn: Turn) -> None:
@@ -191,13 +217,14 @@ COMMANDS = (
     ),
     Command(
         "why",
-        "[N]",
+        "[N [TOKEN]]",
         "why each token of a reply came, and what nearly came instead",
         "Looking",
         _why,
         turn_numbers,
         "drawn: the probability it was drawn with; model, rank, entropy (in bits): of the model's\n"
-        "own distribution; instead: the likeliest other token, in ( ) where the chain removed it",
+        "own distribution; instead: the likeliest other token, in ( ) where the chain removed it\n"
+        "with TOKEN, its number there: what number drew it, and what would have drawn another",
     ),
     Command("context", "", "how full the context is, and what falls out next", "Looking", _context),
     Command("stats", "", "what the last reply and the conversation cost", "Looking", _stats),

@@ -171,6 +171,37 @@ def test_why_knows_the_settings_of_each_stretch(real: LanguageModel) -> None:
     assert sum("100.0 %" in line for line in lines) >= 4
 
 
+def test_why_of_one_token_tells_the_number_that_drew_it(real: LanguageModel) -> None:
+    talk = Talk(real, max_tokens=8)
+    steps = [step for chunk in talk.conversation.ask("the highest") for step in chunk.steps]
+    for number, step in ((1, steps[0]), (5, steps[4]), (8, steps[7])):
+        lines = talk.do(f"why 1 {number}")
+        assert lines[0].startswith(f"reply 1, token {number} of 8 · temperature 0.8")
+        whole = " ".join(lines)
+        assert step.draw.interval is not None
+        low, high = step.draw.interval
+        assert f"u = {step.draw.u:.6f} lies in its slice" in whole
+        assert f"from {low:.6f} to {high:.6f}" in whole
+        assert "drawn now is another" not in whole
+
+
+def test_why_of_one_token_knows_what_the_sampler_had_learnt(real: LanguageModel) -> None:
+    sampling = SamplingConfig(mirostat=2, mirostat_tau=3.0, mirostat_eta=0.5, seed=7)
+    talk = Talk(real, max_tokens=4, sampling=sampling)
+    chunks = [*talk.conversation.ask("the highest"), *talk.conversation.resume()]
+    steps = [step for chunk in chunks for step in chunk.steps]
+    for number in (3, 6, 8):
+        interval = steps[number - 1].draw.interval
+        assert interval is not None
+        whole = " ".join(talk.do(f"why 1 {number}"))
+        assert f"from {interval[0]:.6f}" in whole and "drawn now is another" not in whole
+
+
+@pytest.mark.parametrize("line", ["why 1 0", "why 1 9", "why 1 x", "why x 1"])
+def test_why_of_a_token_that_is_not_there_is_one_line(real: LanguageModel, line: str) -> None:
+    Talk(real, max_tokens=4).ask("hi").refused(line)
+
+
 def test_why_of_a_reply_by_another_checkpoint_names_the_remedy(real: LanguageModel) -> None:
     talk = Talk(scripted()).ask("hi")
     talk.conversation.use(real, "other")
