@@ -1,7 +1,7 @@
 """A conversation as a file: Markdown and one page of HTML to read, JSON Lines to train on.
 
     markdown   turns under headings, what each reply was made with under it
-    messages   one line as `chatcli train sft` reads it and `chatcli sessions import` takes it
+    messages   lines as `chatcli train sft` reads them and `chatcli sessions import` takes them
     html       one page that needs nothing else and runs nothing (`page` writes it)
 
 Each takes the turns of one branch, oldest first. Which they are is up to the caller.
@@ -12,18 +12,38 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chatcli.chat.page import html
-from chatcli.chat.records import facts_of, model_of, said, title_of
+from chatcli.chat.records import (
+    CHANGED,
+    ENDED,
+    end_of,
+    facts_of,
+    model_of,
+    said,
+    title_of,
+    was_cut,
+)
+from chatcli.chat.tree import messages_of
 from chatcli.chat.types import Session, Turn
 from chatcli.errors import OutputError, UsageError
 from chatcli.text.json_text import json_text
 from chatcli.text.types import Message
 from chatcli.text.visible import visible
 
-__all__ = ["FORMATS", "check_export", "format_of", "html", "markdown", "messages", "write_export"]
+__all__ = [
+    "FORMATS",
+    "check_export",
+    "format_of",
+    "html",
+    "left_out",
+    "markdown",
+    "messages",
+    "write_export",
+]
 
 # What Markdown would let run on over the end of a text, or take for a heading of ours.
 _RUNS_ON = re.compile(
@@ -33,18 +53,58 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|&~$])")
 
 
-def messages(session: Session, turns: Sequence[Turn]) -> str:
-    """One line of JSON, `{"messages": [{"role", "content"}, …]}`; exact texts.
+def messages(session: Session, turns: Sequence[Turn], *, cut: bool = False) -> str:
+    """A line of JSON for each conversation, `{"messages": [{"role", "content"}, …]}`; exact texts.
 
-    The preamble is that of the newest turn. A turn without a reply is left out, for there is
-    nothing to learn from it. Raises UsageError where none is left.
+    A turn without a reply teaches nothing, one whose reply was cut that replies end like that:
+    both are left out, the latter unless `cut`. A conversation ends where one was left out, and
+    where the preamble changes, for what was said before it was not said under it. Raises
+    UsageError where nothing is left.
     """
-    answered = [turn for turn in turns if turn.reply]
-    if not answered:
-        raise UsageError("no turn has a reply yet, so there are no messages to export")
-    rows = list(answered[-1].preamble)
-    for turn in answered:
-        rows += (Message("user", turn.user), Message("assistant", turn.reply))
+    conversations = _conversations(turns, cut)
+    if not conversations:
+        raise UsageError(
+            "every reply was cut before its end; `chatcli sessions export --cut` takes them too"
+            if any(turn.reply for turn in turns)
+            else "no turn has a reply yet, so there are no messages to export"
+        )
+    return "".join(map(_line, conversations))
+
+
+def left_out(turns: Sequence[Turn], *, cut: bool = False) -> list[str]:
+    """What `messages` doesn't say of these turns, or says apart; a remark on each."""
+    remarks = []
+    if silent := sum(not turn.reply for turn in turns):
+        remarks.append(f"left out {_count(silent, 'turn')} without a reply")
+    ends = Counter(end_of(turn) for turn in turns if turn.reply and was_cut(turn))
+    if ends and not cut:
+        why = ", ".join(f"{number:,} {end}" for end, number in ends.items())
+        whose = _count(ends.total(), "turn")
+        remarks.append(f"left out {whose} whose reply isn't whole ({why}); --cut takes them too")
+    if (lines := len(_conversations(turns, cut))) > 1:
+        remarks.append(
+            f"{lines:,} conversations: one ends where the system prompt changes, or a turn is "
+            "left out"
+        )
+    return remarks
+
+
+def _conversations(turns: Sequence[Turn], cut: bool) -> list[list[Turn]]:
+    """The turns to learn from, those together that were said in one go under one preamble."""
+    found: list[list[Turn]] = []
+    goes_on = False
+    for turn in turns:
+        whole = bool(turn.reply) and (cut or not was_cut(turn))
+        if whole and goes_on and turn.preamble == found[-1][-1].preamble:
+            found[-1].append(turn)
+        elif whole:
+            found.append([turn])
+        goes_on = whole
+    return found
+
+
+def _line(turns: Sequence[Turn]) -> str:
+    rows = [*turns[0].preamble, *messages_of(turns)]
     plain = [{"role": row.role, "content": row.content} for row in rows]
     return json_text({"messages": plain}) + "\n"
 
@@ -57,6 +117,7 @@ def markdown(session: Session, turns: Sequence[Turn]) -> str:
         parts.append(f"## {number}")
         if turn.preamble != preamble:
             preamble = turn.preamble
+            parts += [] if number == 1 else [f"*{CHANGED if preamble else ENDED}*"]
             parts += [f"**{row.role}**\n\n{_quoted(row.content)}" for row in preamble]
         parts.append(f"**user**\n\n{_quoted(turn.user)}")
         parts.append(f"**{_literal(model_of(turn))}**\n\n{_reply(turn)}")
@@ -163,6 +224,10 @@ def _ends_with_itself(lines: Sequence[str]) -> bool:
         elif match and match[1].startswith(fence) and not line[match.end() :].strip():
             fence = None
     return fence is None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _quoted(text: str) -> str:

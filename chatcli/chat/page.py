@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatcli.chat.records import facts_of, model_of, said, title_of
+from chatcli.chat.records import CHANGED, ENDED, facts_of, model_of, said, title_of
 from chatcli.chat.types import Session, Turn
 from chatcli.text import page
 from chatcli.text.page import escaped
@@ -18,8 +18,7 @@ def html(session: Session, turns: Sequence[Turn]) -> str:
     preamble: tuple[Message, ...] = ()
     sections = []
     for number, turn in enumerate(turns, 1):
-        changed = turn.preamble if turn.preamble != preamble else ()
-        sections.append(_turn(number, turn, changed))
+        sections.append(_turn(number, turn, preamble))
         preamble = turn.preamble
     title = title_of(session, turns)
     return page.page(title, "\n".join([heading(title, facts_of(session)), *sections]))
@@ -43,8 +42,12 @@ def made(facts: Sequence[str]) -> list[str]:
     return [f'<p class="made">{shown}</p>'] if facts else []
 
 
-def _turn(number: int, turn: Turn, preamble: Sequence[Message]) -> str:
-    parts = [page.said(row.role, row.role, row.content) for row in preamble]
+def _turn(number: int, turn: Turn, before: tuple[Message, ...]) -> str:
+    """A turn; `before` is the preamble of the one before it."""
+    parts = []
+    if turn.preamble != before:
+        parts += made([CHANGED if turn.preamble else ENDED]) if number > 1 else []
+        parts += [page.said(row.role, row.role, row.content) for row in turn.preamble]
     parts += [
         page.said("user", "user", turn.user),
         page.said("assistant", model_of(turn), turn.reply),

@@ -13,9 +13,25 @@ from chatcli.chat.types import Session, Turn
 from chatcli.errors import StoreError
 from chatcli.sampling.types import SamplingConfig
 
-__all__ = ["branch_path", "facts_of", "model_of", "moment", "said", "sampling_words", "title_of"]
+__all__ = [
+    "CHANGED",
+    "ENDED",
+    "branch_path",
+    "end_of",
+    "facts_of",
+    "model_of",
+    "moment",
+    "said",
+    "sampling_words",
+    "title_of",
+    "was_cut",
+]
 
 _OFF = SamplingConfig()
+_ENDS = {"length": "cut at its limit", "context": "cut at the end of the context"}
+# What stands in an export before the turn from which on another system prompt holds, or none.
+CHANGED = "another system prompt from here on"
+ENDED = "no system prompt from here on"
 _TITLE = 60  # characters of the first message
 
 
@@ -79,7 +95,17 @@ def said(turn: Turn) -> list[str]:
     tokens = f"{count:,} token" + ("" if count == 1 else "s")
     again = [f"in {len(turn.runs)} stretches"] if len(turn.runs) > 1 else []
     digest = f"{last.origin.name} {last.origin.digest[:12]}".strip()
-    return [digest, sampling_words(last.sampling), tokens, *again, last.finish or "cut off"]
+    return [digest, sampling_words(last.sampling), tokens, *again, end_of(turn)]
+
+
+def end_of(turn: Turn) -> str:
+    """How a reply ended, in words; a cut that isn't recorded is a process that was killed."""
+    return _ENDS.get(turn.finish or "", turn.finish or "cut off")
+
+
+def was_cut(turn: Turn) -> bool:
+    """Whether the model would have said more; never of a text that was read from elsewhere."""
+    return bool(turn.runs) and turn.finish not in ("eos", "stop")
 
 
 def sampling_words(config: SamplingConfig) -> str:

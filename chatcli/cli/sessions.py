@@ -173,14 +173,18 @@ def export(
         ),
     ] = None,
     branch: Branch = None,
+    cut: Annotated[
+        bool, Option("--cut", help="With jsonl: also replies that were cut before their end.")
+    ] = False,
     force: Annotated[bool, Option("--force", help="Write over a file that exists.")] = False,
 ) -> int:
     """Write a conversation to a file.
 
-    Markdown and HTML are to be read, JSON Lines to be trained on or imported again. A page with
-    the probability of every token is what `chatcli report` writes.
+    Markdown and HTML are to be read, JSON Lines to be trained on or imported again: there a line
+    ends where the system prompt changes or a turn without a whole reply is left out. A page
+    with the probability of every token is what `chatcli report` writes.
     """
-    from chatcli.chat.export import FORMATS, format_of, write_export
+    from chatcli.chat.export import FORMATS, format_of, left_out, messages, write_export
     from chatcli.chat.records import branch_path
 
     env: Environment = ctx.obj
@@ -191,15 +195,17 @@ def export(
     with _store() as store:
         session = store.session(id)
         path = branch_path(store.turns(session.id), session, branch)
-    text = FORMATS[kind](session, path)
+    training = kind == "jsonl"
+    if cut and not training:
+        raise UsageError(f"--cut is for jsonl; {kind} has every reply, and says how it ended")
+    text = messages(session, path, cut=cut) if training else FORMATS[kind](session, path)
     if to_stdout:
         env.write(text)
     else:
         write_export(file, text, force)
         env.say(f"wrote {file}")
-    silent = sum(not turn.reply for turn in path)
-    if kind == "jsonl" and silent:
-        env.say(f"left out {silent:,} turn{'' if silent == 1 else 's'} without a reply")
+    for remark in left_out(path, cut=cut) if training else ():
+        env.say(remark)
     return Status.DONE
 
 

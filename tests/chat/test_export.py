@@ -7,15 +7,27 @@ import hashlib
 import json
 import re
 import stat
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from chatcli.chat.export import FORMATS, format_of, html, markdown, messages, write_export
+from chatcli.chat.export import (
+    FORMATS,
+    format_of,
+    html,
+    left_out,
+    markdown,
+    messages,
+    write_export,
+)
 from chatcli.chat.importing import read_import
-from chatcli.chat.types import Settings, Turn
+from chatcli.chat.types import Session, Settings, Turn
+from chatcli.engine.types import Finish
 from chatcli.errors import OutputError, UsageError
+from chatcli.text.types import Message
 from chatcli.train.corpus import Reading, read_conversations
 from tests.chat.kept import kept_session, kept_turns
 
@@ -85,6 +97,69 @@ def test_a_turn_without_a_reply_teaches_nothing() -> None:
     assert [row["content"] for row in record["messages"]] == ["a", "b"]
     with pytest.raises(UsageError, match="no turn has a reply"):
         messages(kept_session(turns), turns[1:])
+
+
+def ended(turn: Turn, finish: Finish | None) -> Turn:
+    return replace(turn, runs=(replace(turn.runs[-1], finish=finish),))
+
+
+def said_in(text: str) -> list[list[str]]:
+    """The contents of each line."""
+    return [[row["content"] for row in json.loads(line)["messages"]] for line in text.splitlines()]
+
+
+def test_each_system_prompt_begins_a_conversation_of_its_own() -> None:
+    one, two, three, four = kept_turns(("a", "b"), ("c", "d"), ("e", "f"), ("g", "h"))
+    new = (Message("system", "S"),)
+    turns = [one, two, replace(three, preamble=new), replace(four, preamble=new)]
+    text = messages(kept_session(turns), turns)
+    assert said_in(text) == [["a", "b", "c", "d"], ["S", "e", "f", "g", "h"]]
+    assert left_out(turns) == [
+        "2 conversations: one ends where the system prompt changes, or a turn is left out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finish", "why"),
+    [
+        ("length", "cut at its limit"),
+        ("context", "cut at the end of the context"),
+        ("interrupted", "interrupted"),
+        (None, "cut off"),
+    ],
+)
+def test_a_reply_that_was_cut_is_no_example_unless_asked_for(
+    finish: Finish | None, why: str
+) -> None:
+    turns = kept_turns(("a", "b"), ("c", "d"), ("e", "f"))
+    turns[1] = ended(turns[1], finish)
+    session = kept_session(turns)
+    assert said_in(messages(session, turns)) == [["a", "b"], ["e", "f"]]
+    assert left_out(turns)[0] == (
+        f"left out 1 turn whose reply isn't whole (1 {why}); --cut takes them too"
+    )
+    assert said_in(messages(session, turns, cut=True)) == [["a", "b", "c", "d", "e", "f"]]
+    assert left_out(turns, cut=True) == []
+    assert why in markdown(session, turns) and why in html(session, turns)
+    with pytest.raises(UsageError, match=r"every reply was cut .*--cut"):
+        messages(session, turns[1:2])
+
+
+def test_a_reply_that_stopped_by_itself_is_whole() -> None:
+    turns = [ended(turn, "stop") for turn in kept_turns(("a", "b"))]
+    assert said_in(messages(kept_session(turns), turns)) == [["a", "b"]] and left_out(turns) == []
+
+
+@pytest.mark.parametrize("make", [markdown, html])
+def test_a_page_says_from_where_on_another_system_prompt_holds(
+    make: Callable[[Session, Sequence[Turn]], str],
+) -> None:
+    one, two, three = kept_turns(("a", "b"), ("c", "d"), ("e", "f"), system="S")
+    turns = [one, replace(two, preamble=(Message("system", "T"),)), replace(three, preamble=())]
+    before, changed, ended = re.split(
+        "(?:another|no) system prompt from here on", make(kept_session(turns), turns)
+    )
+    assert "S" in before and "T" in changed and "system" not in ended
 
 
 def test_markdown_numbers_turns_and_says_how_each_reply_was_made() -> None:
