@@ -10,7 +10,8 @@
     ├── TemplateError            a chat template that fails, never ends, or explodes
     ├── ContextError             a prompt that doesn't fit in the context
     ├── DeviceError              a device that isn't there, or memory that isn't
-    ├── OutputError              output that can't be written: no space left, an I/O error
+    ├── OutputError              a file that can't be written: no space left, an I/O error
+    │   └── StreamError          the same of stdout or stderr, so that nothing more can be said
     ├── LogitsError              a model whose logits are NaN or all -inf
     ├── PromptFileError          a prompt file with unknown keys or missing variables
     ├── ConfigError              a config file that can't be read, or a key that doesn't exist
@@ -35,6 +36,7 @@ __all__ = [
     "PromptFileError",
     "SamplingError",
     "StoreError",
+    "StreamError",
     "TemplateError",
     "TokenizerError",
     "TraceError",
@@ -95,6 +97,10 @@ class LogitsError(ChatcliError):
 
 class OutputError(ChatcliError):
     """Output that can't be written: no space left, an input/output error."""
+
+
+class StreamError(OutputError):
+    """The program's own stdout or stderr can't be written: nothing more can be said there."""
 
 
 class PromptFileError(ChatcliError):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-from chatcli.errors import OutputError, UsageError
+from chatcli.errors import StreamError, UsageError
 from chatcli.text.visible import visible
 
 __all__ = ["ColorSystem", "Environment"]
@@ -86,7 +86,7 @@ class Environment:
     def write(self, text: str) -> None:
         """Write `text` to stdout as it is, and flush.
 
-        Raises BrokenPipeError where the reader is gone (see `abandon`) and OutputError where
+        Raises BrokenPipeError where the reader is gone (see `abandon`) and StreamError where
         the text can't be written: no space left, an input/output error.
         """
         self._write(self.stdout, text)
@@ -134,7 +134,7 @@ class Environment:
             if error.errno == errno.EINVAL and os.name == "nt":  # Windows' closed pipe
                 raise BrokenPipeError(errno.EPIPE, "closed pipe") from error
             _discard(stream)
-            raise OutputError(
+            raise StreamError(
                 f"can't write the output: {error.strerror or error}; what was written so far "
                 "may be cut short; free some space or write elsewhere"
             ) from error

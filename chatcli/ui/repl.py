@@ -16,7 +16,7 @@ from chatcli.chat.conversation import Conversation
 from chatcli.chat.types import Session, Settings
 from chatcli.chat.window import Window
 from chatcli.engine.types import Chunk
-from chatcli.errors import ChatcliError, ContextError, OutputError
+from chatcli.errors import ChatcliError, ContextError, OutputError, StreamError
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.ui.commands.all import COMMANDS
@@ -27,7 +27,7 @@ from chatcli.ui.display import Reply, show_reply
 from chatcli.ui.environment import Environment
 from chatcli.ui.frames import DisplayOptions, Frames
 from chatcli.ui.interrupt import Interrupt
-from chatcli.ui.line.blocks import Quoted
+from chatcli.ui.line.blocks import Quoted, joined
 from chatcli.ui.line.departure import Departure
 from chatcli.ui.line.session import Completion, EditingMode, LineOptions, typed_lines
 from chatcli.ui.remarks import Remarks
@@ -111,7 +111,7 @@ class Repl:
                 return find(COMMANDS, name).run(self, argument) and not self.ended
             if line.strip():
                 self.ask(as_message(line))
-        except OutputError:
+        except StreamError:  # there is nowhere left to go on
             raise
         except ChatcliError as error:
             self.failed = True
@@ -237,7 +237,7 @@ def run_repl(
     if lines is None and env.interactive:
         lines = typed_lines(repl, LineOptions(editing_mode), env, repl.say)
     try:
-        for line in env.lines() if lines is None else lines:
+        for line in joined(env.lines()) if lines is None else lines:
             if not repl.take(line):
                 break
     finally:  # also after a second Ctrl-C in a reply, and a signal at the prompt

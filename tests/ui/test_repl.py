@@ -244,3 +244,17 @@ def test_the_past_is_shown_on_a_terminal_alone() -> None:
     piped.play("first\n")
     piped.repl.show_past()
     assert piped.out == "one\n"
+
+
+def test_an_export_that_cannot_be_written_is_one_line_and_the_chat_goes_on() -> None:
+    talk = Talk("one", "two")
+    assert not talk.play("first\n/export /no/such/folder/a.html\nsecond\n")
+    assert talk.out == "one\ntwo\n"
+    (line,) = [line for line in talk.err.splitlines() if line.startswith("chatcli: ")]
+    assert line == "chatcli: can't write /no/such/folder/a.html: No such file or directory"
+
+
+def test_a_block_in_a_pipe_is_one_message() -> None:
+    talk = Talk("one", "two")
+    assert talk.play('"""\n一\n/exit\n"""\nsecond\n')
+    assert [message for message, _ in talk.said] == ["一\n/exit", "second"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.ui.line.blocks import Quoted, is_open, unquoted
+from chatcli.errors import UsageError
+
+from chatcli.ui.line.blocks import Quoted, is_open, joined, unquoted
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,17 @@ def test_quotes_and_the_line_breaks_beside_them_go(text: str, message: str) -> N
 
 def test_lone_surrogates_become_replacement_characters() -> None:
     assert unquoted("\udcffa") == "\ufffda"
+
+
+def test_the_lines_of_a_block_are_one_message_of_a_script() -> None:
+    lines = ["a", '"""', "/exit", "", '二"""  ', '"""c"""', "/b"]
+    messages = list(joined(lines))
+    assert messages == ["a", "/exit\n\n二", "c", "/b"]
+    assert [type(each) is Quoted for each in messages] == [False, True, True, False]
+
+
+def test_a_script_that_ends_inside_a_block_says_so() -> None:
+    messages = joined(["a", '"""b', "c"])
+    assert next(messages) == "a"
+    with pytest.raises(UsageError, match='begins \'"""b\''):
+        next(messages)
