@@ -35,11 +35,19 @@ class Question:
     top: int
 
     def check(self) -> None:
-        """Raises UsageError on questions that can't be asked together."""
+        """Raises UsageError on questions that can't be asked, or not together."""
         if self.characters and self.explain:
             raise UsageError("--characters and --explain are two questions; drop one")
         if self.after_chain and not self.characters:
             raise UsageError("--after-chain needs --characters: the table of tokens shows both")
+        for text in self.watch:
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise UsageError(
+                    f"--watch isn't UTF-8: undecodable byte at character {error.start:,}; "
+                    "convert it first (iconv -t utf-8)"
+                ) from error
 
 
 def refuse_questions(ctx: Context) -> None:

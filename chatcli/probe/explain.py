@@ -24,6 +24,7 @@ from typing import Any
 
 from torch import Tensor
 
+from chatcli.errors import LogitsError
 from chatcli.sampling.catalog import active_stages
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.pool import Pool, pick, ranked, share
@@ -34,7 +35,9 @@ from chatcli.text.types import Tokenizer
 __all__ = ["Change", "Explanation", "Slice", "explain"]
 
 _FINE, _COARSE = 10_000, 100  # values a unit: of what is found, and of what is tried in turn
-_NEIGHBOURS = 200  # values of top-k that are tried in turn
+_MOST = 1000  # values that are tried in turn
+_NEIGHBOURS = 200  # of top-k
+_HOTTEST = 3.4e38  # there is no higher temperature
 _SETTINGS = ("temperature", "top_p", "top_k", "min_p")
 
 _Run = tuple[int, int]  # numbers from one to the other, both included, upwards or downwards
@@ -60,9 +63,10 @@ class Slice:
 class Change:
     """The nearest `value` of a setting, `up` or down to `limit`, that draws another `token`.
 
-    None where none does. Values are multiples of 0.0001 (top_k: whole numbers), and `step` is
-    how far apart those are that can't have been missed; next to `value`, nearer to `now`, the
-    same token is drawn. For u all numbers count, and `step` is 0.
+    None where none does; a `value` without a token leaves none to draw. Values are multiples of
+    0.0001 (top_k: whole numbers), and `step` is how far apart those are that can't have been
+    missed; next to `value`, nearer to `now`, the same token is drawn. For u all numbers count,
+    and `step` is 0.
     """
 
     setting: str
@@ -168,16 +172,21 @@ class _Case:
         """The nearest values of a setting, down and up, that don't draw `token`."""
         scale = 1 if name == "top_k" else _FINE
         monotone = _is_monotone(self.config, name)
-        stride = None if monotone else max(1, scale // _COARSE)
 
         def value(number: int) -> float:
             return number if scale == 1 else number / scale
 
-        def drawn(number: int) -> int:
+        def drawn(number: int) -> int | None:
             changed: dict[str, Any] = {name: value(number)}
-            return pick(self.survivors(replace(self.config, **changed)), luck)[0]
+            try:
+                return pick(self.survivors(replace(self.config, **changed)), luck)[0]
+            except LogitsError:
+                return None
 
         for up, runs in _ranges(self.config, name, len(self._logits), monotone):
+            first, last = runs[0]
+            tried = max(scale // _COARSE, abs(last - first) // _MOST, 1)
+            stride = None if monotone else tried
             found = _nearest(lambda number: drawn(number) != token, runs, stride)
             yield Change(
                 setting=name,
@@ -222,7 +231,8 @@ def _ranges(
     else:
         number = round(value * _FINE, 6)  # whole where the value is a multiple
         lowest = 0 if name == "min_p" else 1
-        highest = round(2 * _FINE * max(1.0, value)) if name == "temperature" else _FINE
+        limit = min(2 * max(1.0, value), _HOTTEST) if name == "temperature" else 1
+        highest = math.floor(limit * _FINE)
     below, above = math.ceil(number) - 1, math.floor(number) + 1
     down = [(below, lowest)] if below >= lowest else []
     if name == "temperature" and value > 0:

@@ -24,6 +24,7 @@ __all__ = ["explanation_lines", "show_explanation"]
 _WIDEST = 80  # cells of the line from 0 to 1
 _LABEL = 20  # cells of a token at most
 _NAMES = {"top_p": "top-p", "top_k": "top-k", "min_p": "min-p"}
+_FINEST = 0.0001  # of what is found
 _DRAWN, _NEXT, _OTHER = "█", "▒", "─"
 
 
@@ -111,7 +112,7 @@ def _changes(
     changes: Sequence[Change], tokenizer: Tokenizer, paint: Paint, width: int | None
 ) -> list[str]:
     """A row for each setting and direction, and below them how they were searched."""
-    labels = ["" if one.token is None else token_label(tokenizer, one.token) for one in changes]
+    labels = [_drawn(one, tokenizer) for one in changes]
     titles, *rows = table_lines(
         [
             Column("setting", [_NAMES.get(one.setting, one.setting) for one in changes]),
@@ -130,6 +131,12 @@ def _changes(
         *rows,
         *(paint("figures", line) for line in searched),
     ]
+
+
+def _drawn(change: Change, tokenizer: Tokenizer) -> str:
+    if change.token is not None:
+        return token_label(tokenizer, change.token)
+    return "" if change.value is None else "nothing is left"
 
 
 def _nearest(change: Change) -> str:
@@ -153,11 +160,11 @@ def _searched(changes: Sequence[Change]) -> list[str]:
     by_step: dict[float, list[str]] = {}
     for name, step in dict.fromkeys((one.setting, one.step) for one in changes):
         by_step.setdefault(step, []).append(_NAMES.get(name, name))
-    facts = [f"{', '.join(names)} {_steps(step)}" for step, names in by_step.items()]
+    facts = [f"{', '.join(by_step[step])} {_steps(step)}" for step in by_step]
     return [f"searched {facts[0]}", *facts[1:]]
 
 
 def _steps(step: float) -> str:
     if step == 0:
         return "exactly"
-    return "by 0.01, then 0.0001" if step == 0.01 else f"by {step:g}"
+    return f"by {step:g}" if step in (1, _FINEST) else f"by {step:g}, then {_FINEST:g}"

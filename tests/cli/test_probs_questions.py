@@ -168,6 +168,7 @@ def test_strings_are_watched_beside_every_question(tiny: Path, question: list[st
         (["--characters", "--explain"], "--characters and --explain are two questions"),
         (["--after-chain"], "--after-chain needs --characters"),
         (["--watch", ""], "the watched text is empty"),
+        (["--watch", "a\udcff"], "--watch isn't UTF-8: undecodable byte at character 1"),
     ],
 )
 def test_questions_that_cannot_be_asked_are_one_line(

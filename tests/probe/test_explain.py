@@ -211,6 +211,24 @@ def test_none_in_range_is_an_answer() -> None:
     assert changes["u", True] is not None
 
 
+def test_a_value_that_leaves_nothing_to_draw_is_found_too() -> None:
+    config = SamplingConfig(top_k=20, allowed_ids=(2,), order=("top_k", "allowed"), seed=1)
+    logits = torch.tensor([4.0, 3.0, 2.0, 1.0, 0.0])
+    found = explain(SamplerChain(config), ByteTokenizer(), logits, HISTORY, prompt_length=1)
+    (down,) = (one for one in found.changes if one.setting == "top_k")
+    assert (found.drawn.token, down.value, down.token) == (2, 2, None)
+
+
+@pytest.mark.parametrize("extra", [{}, {"typical_p": 0.9}], ids=["monotone", "scanned"])
+@pytest.mark.parametrize("temperature", [3.4e38, 1e-38, 5e5])
+def test_the_ends_of_the_scale_take_no_longer(temperature: float, extra: dict[str, float]) -> None:
+    config = SamplingConfig(temperature=temperature, **extra)  # type: ignore[arg-type]
+    found = explained(config, 1)
+    limits = [change.limit for change in found.changes if change.setting == "temperature"]
+    hotter = [pytest.approx(max(2, 2 * temperature))] if temperature < 3.4e38 else []
+    assert limits == [0, *hotter]
+
+
 def test_a_temperature_of_zero_is_searched_too() -> None:
     """Where a stage took the best token out, only the greedy chain can draw it."""
     config = SamplingConfig(typical_p=0.2, order="llamacpp", seed=1)
