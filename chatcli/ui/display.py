@@ -65,13 +65,15 @@ def show_reply(
     said: str = "",
     opened: str = "",
     hint: str = "",
+    typed: Callable[[str], None] | None = None,
 ) -> Reply:
     """Show `chunks` as they come, after `prefix`; return the whole.
 
     `frames` must be the `top` of whatever makes the chunks. `said` is as much of the reply as
     is on the screen already, for one that goes on; `opened` the tag that the template wrote
     at its start (`thinking.opening_of`); `hint` what to tell of a reply that was cut, such as
-    "/continue goes on": without it, a limit that was reached is no cut.
+    "/continue goes on": without it, a limit that was reached is no cut. `typed` gets what a person
+    types meanwhile that is no key of `pace`; without it, such keys are lost, or the shell's.
 
     The cursor must be in column 0 of a terminal; it is there again afterwards. `chunks` are
     closed, however it ends. Raises what they raise, once what came before is on the screen,
@@ -82,7 +84,7 @@ def show_reply(
     def told(finish: Finish | None, tokens: int) -> None:
         _show_mark(env, finish, tokens, hint if tokens or said else "")
 
-    with _showing(env, model, chain, frames, interrupt, thoughts) as (view, around):
+    with _showing(env, model, chain, frames, interrupt, thoughts, typed) as (view, around):
         reply = _follow(view, around, chunks, prefix, told, goes_on=bool(said))
     if frames.options.markdown and not said:
         view.render()
@@ -99,17 +101,22 @@ def _showing(
     frames: Frames,
     interrupt: Interrupt,
     thoughts: Thoughts,
+    typed: Callable[[str], None] | None,
 ) -> Iterator[tuple[ReplyView, _Around]]:
     """The view for this terminal, or for none; and what goes around the chunks."""
     if not frames.live:
-        pace = Pace(frames, Keys(None), interrupt)
-        plain = env.stdout_is_terminal
-        yield PlainView(env, pace, thoughts) if plain else PipeView(env, pace), iter
+        # Where keys are kept for later they mustn't be echoed into the text.
+        quiet = env.keyboard if typed is not None and env.cursor else None
+        with Keys(quiet) as keys, Suspension(keys.release) as suspension:
+            pace = Pace(frames, keys, interrupt, typed)
+            plain = env.stdout_is_terminal
+            view = PlainView(env, pace, thoughts) if plain else PipeView(env, pace)
+            yield view, suspension.around
         return
     text = LiveText(env, Paint(env))
     panel = _panel_view(env, model, chain, frames)
     with Keys(env.keyboard) as keys, Suspension(text.leave, keys.release) as suspension:
-        pace = Pace(frames, keys, interrupt)
+        pace = Pace(frames, keys, interrupt, typed)
         yield LiveView(env, text, panel, frames, pace, suspension, thoughts), suspension.around
 
 

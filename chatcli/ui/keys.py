@@ -7,6 +7,7 @@ job, reading is waiting.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -31,6 +32,7 @@ class Keys:
         self._device = device
         self._descriptor: int | None = None
         self._modes: list[Any] | None = None  # as they were found, while they are changed
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self, seconds: float = 0.0) -> str:
         """What was typed by now or within `seconds`; "" for nothing."""
@@ -40,7 +42,7 @@ class Keys:
             return ""
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return ""
-        return os.read(self._descriptor, 64).decode("utf-8", errors="replace")
+        return self._decoder.decode(os.read(self._descriptor, 1024))
 
     def release(self) -> None:
         """Put the terminal's modes back as they were found; the next `read` changes them again."""

@@ -2,10 +2,15 @@
 
 Space pauses; while paused it steps, q stops the reply as Ctrl-C does, and Enter or any
 other key goes on. Pausing is asked for between tokens, so it holds at the next one that is drawn.
+
+Where what is typed goes into the next line, the first printable character that is none of
+these keys begins it: from there to the end of the reply all keys are typing, Space, q and
+Enter too, and nothing pauses. Without a live panel there are no such keys, and all is typing.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -16,13 +21,26 @@ from chatcli.ui.keys import Keys
 __all__ = ["Pace"]
 
 _SLICE = 0.05  # seconds between two looks at the interrupt flag
+# Arrows and the like, at the beginning of what was typed.
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
 
 
 class Pace:
-    """Waits between tokens; sets `frames.every` so that what is looked at closely is drawn."""
+    """Waits between tokens; sets `frames.every` so that what is looked at closely is drawn.
 
-    def __init__(self, frames: Frames, keys: Keys, interrupt: Interrupt) -> None:
+    `typed` gets what is typed for the next line.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        keys: Keys,
+        interrupt: Interrupt,
+        typed: Callable[[str], None] | None = None,
+    ) -> None:
         self.paused = False
+        self._typed = typed
+        self._typing = typed is not None and not frames.live
         self._frames = frames
         self._keys = keys
         self._interrupt = interrupt
@@ -50,12 +68,26 @@ class Pace:
     def _stopped(self) -> bool:
         return self._interrupt.cancelled()
 
-    def _obey(self, key: str) -> bool:
-        """Act on a key; whether it was one. Arrows and the like (escape sequences) are none."""
-        if not key or key.startswith("\x1b"):
-            return False
-        if self.paused and key[0] in "qQ":
-            self._interrupt.cancel()
-        self.paused = key[0] == " "
+    def _obey(self, keys: str) -> bool:
+        """Act on keys, or pass them on; whether one was pressed. Arrows and the like are none
+        before there is typing."""
+        pressed = False
+        while keys and not self._typing:
+            if sequence := _SEQUENCE.match(keys):
+                keys = keys[sequence.end() :]
+                continue
+            pressed = True
+            self._typing = self._begins_typing(keys[0])
+            if self.paused and keys[0] in "qQ":
+                self._interrupt.cancel()
+            self.paused = keys[0] == " "
+            keys = keys if self._typing else keys[1:]
+        if keys and self._typed is not None:
+            self._typed(keys)
         self._frames.every = self.paused or self._rate is not None
-        return True
+        return pressed
+
+    def _begins_typing(self, key: str) -> bool:
+        """Whether this key belongs to the next line, and so do all that follow."""
+        ours = key == " " or (self.paused and key in "qQ")
+        return self._typed is not None and key.isprintable() and not ours

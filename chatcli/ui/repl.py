@@ -84,6 +84,7 @@ class Repl:
         self.told = False  # how to resume
         self.reply: Reply | None = None
         self.first = ""  # what the next line begins with
+        self.ahead = ""  # what was typed while a reply was shown
         self._defaults = defaults
         self._window: tuple[Session, Window] | None = None
 
@@ -160,12 +161,17 @@ class Repl:
                     said=said,
                     opened=opening_of(self.talk.model.tokenizer),
                     hint=_GOES_ON,
+                    typed=self._type_ahead if self.env.interactive else None,
                 )
         self.ended = departure.asked
         if interrupt.cancelled() and not self.env.interactive:
             raise KeyboardInterrupt
         if self.talk.unanswered is not None and self.env.interactive and not self.ended:
             self.say(_UNANSWERED)
+
+    def _type_ahead(self, keys: str) -> None:
+        """Keep what is typed while a reply is shown, for the next line."""
+        self.ahead += keys
 
     @contextmanager
     def _line_of_a_pipe(self) -> Iterator[None]:

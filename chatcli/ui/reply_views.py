@@ -136,6 +136,7 @@ class PlainView:
 
     def add(self, chunk: Chunk) -> None:
         self._show(self._thoughts.add(chunk))
+        self._pace.listen()
         if chunk.steps and chunk.finish is None:
             self._pace.wait(lambda: None)
 

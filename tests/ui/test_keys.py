@@ -100,10 +100,17 @@ class Typist(Keys):
         return self.typed.pop(0) if self.typed else super().read(0)
 
 
-def pace(typed: list[str], rate: float | None = None) -> tuple[Pace, Frames, Interrupt, Typist]:
-    frames = Frames(screen_environment(Screen()), DisplayOptions(pace=rate))
+def pace(
+    typed: list[str],
+    rate: float | None = None,
+    *,
+    live: bool = True,
+    ahead: list[str] | None = None,
+) -> tuple[Pace, Frames, Interrupt, Typist]:
+    frames = Frames(screen_environment(Screen()), DisplayOptions(pace=rate, live=live))
     interrupt, keys = Interrupt(), Typist(typed)
-    return Pace(frames, keys, interrupt), frames, interrupt, keys
+    later = None if ahead is None else ahead.append
+    return Pace(frames, keys, interrupt, later), frames, interrupt, keys
 
 
 def test_space_pauses_steps_and_another_key_goes_on() -> None:
@@ -155,3 +162,33 @@ def test_pace_waits_for_its_turn_and_space_cuts_the_wait_short(
     for _ in range(4):
         watch.wait(lambda: None)
     assert now[0] - start == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("live", "typed", "ahead"),
+    [
+        (True, ["\x1b[A\r", "你 q", "\r ", "\x1b[D"], "你 q\r \x1b[D"),
+        (True, [" q\r"], ""),
+        (True, ["q"], "q"),
+        (True, [" ", " x ", "q"], "x q"),
+        (False, [" ", "q", "\x1b[A"], " q\x1b[A"),
+    ],
+)
+def test_the_first_key_that_is_none_of_the_panels_begins_the_next_line(
+    live: bool, typed: list[str], ahead: str
+) -> None:
+    kept: list[str] = []
+    watch, _, interrupt, _ = pace(list(typed), live=live, ahead=kept)
+    for _ in typed:
+        watch.listen()
+    assert "".join(kept) == ahead and not watch.paused
+    assert interrupt.cancelled() is (typed == [" q\r"])
+
+
+def test_a_character_may_come_in_two_pieces(terminal: tuple[int, int]) -> None:
+    first, second = "山".encode()[:2], "山".encode()[2:]
+    with Keys(terminal[1]) as keys:
+        os.write(terminal[0], first)
+        assert keys.read(5) == ""
+        os.write(terminal[0], second)
+        assert keys.read(5) == "山"

@@ -11,7 +11,7 @@ from chatcli.errors import OutputError
 from chatcli.ui.environment import Environment
 from chatcli.ui.line.blocks import is_open
 from chatcli.ui.line.departure import Departure
-from chatcli.ui.line.session import PROMPT, Leave
+from chatcli.ui.line.session import PROMPT, Leave, LineHelp
 
 __all__ = ["Plain"]
 
@@ -19,13 +19,14 @@ __all__ = ["Plain"]
 class Plain:
     """Reads lines from the terminal of `env`."""
 
-    def __init__(self, env: Environment, notice: Callable[[str], None]) -> None:
-        self._env, self._notice = env, notice
+    def __init__(self, help: LineHelp, env: Environment, notice: Callable[[str], None]) -> None:
+        self._help, self._env, self._notice = help, env, notice
 
-    def read(self, first: str = "") -> str:
-        """A line, or a block between triple quotes; a blank one sends `first`, if any, which
-        can't be put into the line. Raises Leave on Ctrl-D and the second Ctrl-C, and EOFError
-        on SIGHUP and SIGTERM."""
+    def read(self) -> str:
+        """A line, or a block between triple quotes; a blank one sends what the line should
+        begin with, if anything, which can't be put into it. Raises Leave
+        on Ctrl-D and the second Ctrl-C, and EOFError on SIGHUP and SIGTERM."""
+        first, self._help.first = self._help.first, ""
         if first:
             self._notice(f"Enter alone sends: {first}")
         try:

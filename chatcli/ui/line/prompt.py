@@ -19,12 +19,14 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
 from chatcli.errors import ChatcliError
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
+from chatcli.ui.line.ahead import as_keys, waiting
 from chatcli.ui.line.bindings import Farewell, key_bindings
 from chatcli.ui.line.completion import FromHistory, SlashWords, is_command
 from chatcli.ui.line.departure import Departure, lost_terminal
@@ -67,15 +69,15 @@ class Prompt:
         notice: Callable[[str], None],
         entries: Sequence[str],
     ) -> None:
-        self._help, self._notice = help, notice
+        self._help, self._env, self._notice = help, env, notice
         self._farewell = Farewell()
         self._session = _session(help, options, env, entries)
         self._session.bottom_toolbar = self._toolbar
         self._session.key_bindings = key_bindings(self._farewell, self._leave, self._edit)
         self._session.app.key_processor.before_key_press += self._farewell.before_key
 
-    def read(self, first: str = "") -> str:
-        """The next line, which begins with `first`.
+    def read(self) -> str:
+        """The next line; of what was typed ahead, where there is any.
 
         Raises Leave where the person leaves, EOFError on SIGHUP, SIGTERM and the end of the
         terminal, and OSError or termios.error where reading or drawing fails.
@@ -95,10 +97,25 @@ class Prompt:
                 end()
 
         self._farewell.reset()
+        first = self._first()
         with Departure(end) as departure:
             return self._session.prompt(
                 default=first, pre_run=begin, set_exception_handler=False, handle_sigint=False
             )
+
+    def _first(self) -> str:
+        """What the line begins with; nothing where keys were typed ahead, which aren't meant
+        to follow it. They are put where the line looks for keys first, the oldest first."""
+        keys = self._session.app.input
+        ahead, self._help.ahead = self._help.ahead, ""
+        if isinstance(self._env.keyboard, int):
+            ahead += waiting(self._env.keyboard)
+        typed = [*get_typeahead(keys), *as_keys(ahead)]
+        store_typeahead(keys, typed)
+        if typed:
+            return ""
+        first, self._help.first = self._help.first, ""
+        return first
 
     def _end(self, error: BaseException) -> None:
         """End the line with `error`, unless it has ended."""

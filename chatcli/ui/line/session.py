@@ -7,15 +7,12 @@ are the business of the caller, through `LineHelp`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from chatcli.folders import data_folder
-from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
-from chatcli.ui.line.ahead import typed_ahead
 from chatcli.ui.line.blocks import unquoted
 from chatcli.ui.line.departure import TerminalError, tells_of_the_end
 from chatcli.ui.line.history import HistoryFile
@@ -59,7 +56,11 @@ class LineHelp(Protocol):
     """
 
     first: str
-    """What the next line begins with (a message that was refused, say); emptied when taken."""
+    """What the next line begins with (a message that was refused, say); emptied when taken.
+    It waits until all that was typed ahead is taken."""
+
+    ahead: str
+    """What was typed while a reply was shown, a newline for Enter; emptied when taken."""
 
     def complete(self, line: str) -> Iterable[Completion]:
         """What may follow in `line`, the text up to the cursor; asked only where it starts
@@ -90,11 +91,9 @@ def typed_lines(
     """
     history = HistoryFile(data_folder() / "history", notice)
     read = _reader(help, options, env, notice, history.entries())
-    ahead = deque(_typed_ahead(env))
     while True:
-        first, help.first = help.first, ""
         try:
-            text = ahead.popleft() if ahead else read(first)
+            text = read()
         except Leave:
             if word := help.leaving():
                 notice(word)
@@ -110,33 +109,21 @@ def typed_lines(
         yield unquoted(text)
 
 
-def _typed_ahead(env: Environment) -> Iterator[str]:
-    """The lines that were typed before the first prompt, each shown as if typed there."""
-    from prompt_toolkit.utils import is_dumb_terminal
-
-    if is_dumb_terminal() or not isinstance(env.keyboard, int):
-        return  # reading a line takes them by itself
-    for line in typed_ahead(env.keyboard):
-        if line.strip():
-            env.write(f"{PROMPT}{visible(line)}\n")
-            yield line
-
-
 def _reader(
     help: LineHelp,
     options: LineOptions,
     env: Environment,
     notice: Callable[[str], None],
     entries: list[str],
-) -> Callable[[str], str]:
-    """What reads a line that begins with a given text. It raises Leave, EOFError where the
-    terminal ends, and what reading and writing raise."""
+) -> Callable[[], str]:
+    """What reads a line. It raises Leave, EOFError where the terminal ends, and what reading
+    and writing raise."""
     from prompt_toolkit.utils import is_dumb_terminal  # costs start-up time
 
     if is_dumb_terminal():
         from chatcli.ui.line.plain import Plain
 
-        return Plain(env, notice).read
+        return Plain(help, env, notice).read
     from chatcli.ui.line.prompt import Prompt
 
     return Prompt(help, options, env, notice, entries).read

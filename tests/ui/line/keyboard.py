@@ -28,6 +28,7 @@ class Help:
     """What the chat would say; `words` are completions and their descriptions."""
 
     first: str = ""
+    ahead: str = ""
     words: dict[str, str] = field(default_factory=dict)
     bar: str | list[tuple[str, str]] = "builtin"
     word: str = "resume with --continue"

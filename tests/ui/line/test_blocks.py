@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from chatcli.errors import UsageError
-
 from chatcli.ui.line.blocks import Quoted, is_open, joined, unquoted
 
 

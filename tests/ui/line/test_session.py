@@ -290,3 +290,18 @@ def test_the_module_is_imported_without_prompt_toolkit() -> None:
     code = "import sys, chatcli.ui.line.session\nprint('prompt_toolkit' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_what_was_typed_in_a_reply_comes_before_what_was_refused() -> None:
+    keyboard = Keyboard(Help(first="refused", ahead="one\n二\nhal"))
+    assert keyboard.type(shows("hal"), "f\r", shows("refused"), "\r") == [
+        "one",
+        "二",
+        "half",
+        "refused",
+    ]
+    assert keyboard.help.ahead == keyboard.help.first == ""
+
+
+def test_a_lone_escape_that_was_typed_ahead_means_nothing() -> None:
+    assert Keyboard(Help(ahead="ab\x1b")).type(shows("ab"), "c\r") == ["abc"]

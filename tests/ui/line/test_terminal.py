@@ -26,7 +26,7 @@ import termios
 READY = "\x1b[?2004h"  # pastes are asked to be marked: keys are read from here on
 ROOT = Path(__file__).parents[3]
 CHAT = """
-import fcntl, json, os, signal, sys, termios
+import fcntl, json, os, signal, sys, termios, time
 if "job" not in sys.argv:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 if "nohup" in sys.argv:
@@ -36,7 +36,12 @@ from chatcli.ui.environment import Environment
 from chatcli.ui.line.session import LineOptions, typed_lines
 from tests.ui.line.keyboard import Help
 env, notes = Environment.from_process(), []
-lines = list(typed_lines(Help(), LineOptions(), env, notes.append))
+lines = []
+for line in typed_lines(Help(), LineOptions(), env, notes.append):
+    lines.append(line)
+    if line == "work":
+        print("busy", flush=True)
+        time.sleep(0.5)
 try:
     same = termios.tcgetattr(0) == before
 except termios.error:
@@ -178,10 +183,26 @@ def test_a_paste_is_one_message_and_leaving_restores_the_terminal(terminal: Term
 def test_what_is_typed_before_the_prompt_is_sent_at_its_end_of_line(terminal: Terminal) -> None:
     terminal.start()
     terminal.type("你好\r/exi".encode())
-    terminal.expect("> 你好")
+    terminal.expect(READY)
+    terminal.expect("你好")
     terminal.expect(READY)
     terminal.type(b"t\r\x04")
     assert terminal.end()[0] == ["你好", "/exit"]
+
+
+def test_what_is_typed_during_a_command_is_what_it_would_be_at_the_prompt(
+    terminal: Terminal,
+) -> None:
+    terminal.start()
+    terminal.expect(READY)
+    terminal.type(b"work\r")
+    terminal.expect("busy")
+    terminal.type('第一行\x1b\r二\r/stats\r"""a\rb"""\r再\x1b[D'.encode())
+    for _ in range(4):
+        terminal.expect(READY)
+    terminal.type("不\r\x04".encode())
+    lines = ["work", "第一行\n二", "/stats", "a\nb", "不再"]
+    assert terminal.end()[0] == lines
 
 
 @pytest.mark.parametrize("ignored", [(), ("nohup",)])
