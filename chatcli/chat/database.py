@@ -28,7 +28,7 @@ from chatcli.chat.schema import MIGRATIONS, migrate, stored_version
 from chatcli.errors import StoreError
 from chatcli.folders import private_folder
 
-__all__ = ["Database"]
+__all__ = ["Database", "require_folder"]
 
 # What is deleted is overwritten too; nothing that a foreign file brings along is executed.
 _PRAGMAS = (
@@ -117,6 +117,14 @@ def _make_private(path: Path, *, create: bool) -> None:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise StoreError(f"{path} is not a regular file; move it away")
+    except OSError as error:
+        raise file_fault(path, error) from error
+
+
+def require_folder(path: Path) -> None:
+    """Raise StoreError where no store can be made at `path`: only making its folder tells."""
+    try:
+        private_folder(path.parent)
     except OSError as error:
         raise file_fault(path, error) from error
 

@@ -41,16 +41,21 @@ class Imported:
     remarks: tuple[str, ...] = ()
 
 
-def read_import(path: Path, *, model: str, settings: Settings, now: float) -> list[Imported]:
+def read_import(
+    path: Path, *, model: str, settings: Settings, now: float, text: str | None = None
+) -> list[Imported]:
     """Every conversation of a file, in its order.
 
-    `model` is what loads the checkpoint of their next replies, `settings` (but for the
-    preamble) what these are made with, `now` (seconds since 1970) when they begin here.
+    `text` is what was read already, and `path` then a name for it. `model` is what loads the
+    checkpoint of their next replies, `settings` (but for the preamble) what these are made
+    with, `now` (seconds since 1970) when they begin here.
     Raises StoreError, naming file, line, value and remedy.
     """
     start = Session("", now, now, model, settings=settings)
     found: list[Imported] = []
-    for line, record in _records(path):
+    for line, record in _records(
+        path, _read(path) if text is None else text.removeprefix("\ufeff")
+    ):
         where = f"{path}, line {line}"
         found.append(_imported(_messages(where, record), start))
     if not found:
@@ -58,9 +63,8 @@ def read_import(path: Path, *, model: str, settings: Settings, now: float) -> li
     return found
 
 
-def _records(path: Path) -> Iterator[tuple[int, Any]]:
+def _records(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """The JSON values of a file with the lines they begin on: one for all, or one a line."""
-    text = _read(path)
     try:
         whole = _parsed(text)
     except ValueError:

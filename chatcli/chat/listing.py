@@ -27,8 +27,18 @@ _SUMMARIES = f"""
             WHERE session = sessions.key ORDER BY key LIMIT 1),
         CAST(model AS TEXT),
         (SELECT count(*) FROM turns WHERE session = sessions.key),
-        branches, CAST(created AS REAL), CAST(updated AS REAL)
+        CAST(branch AS TEXT), branches, CAST(created AS REAL), CAST(updated AS REAL)
     FROM sessions ORDER BY updated DESC, key DESC
+"""
+# A union of sets ends, even where damaged turns lead round in a ring.
+_LENGTH = """
+    WITH RECURSIVE path (id, parent) AS (
+        SELECT id, parent FROM turns WHERE session = ?2 AND id = ?1
+        UNION
+        SELECT turns.id, turns.parent FROM path JOIN turns
+            ON turns.session = ?2 AND turns.id = path.parent
+    )
+    SELECT count(*) FROM path
 """
 _TEXTS = """
     SELECT id, parent, CAST(user AS TEXT), CAST(reply AS TEXT)
@@ -40,7 +50,8 @@ _TEXTS = """
 class Summary:
     """One conversation in a list; `title` is the beginning of its first message, in one line.
 
-    `turns` and `branches` are counts, times are seconds since 1970.
+    `turns` counts those on the branch in hand, `all_turns` those of every branch, messages
+    without a reply among them. Times are seconds since 1970.
     """
 
     id: str
@@ -48,6 +59,7 @@ class Summary:
     title: str
     model: str
     turns: int
+    all_turns: int
     branches: int
     created: float
     updated: float
@@ -70,7 +82,7 @@ class Hit:
 
 def summaries(db: sqlite3.Connection) -> list[tuple[int, Summary]]:
     """Every session, its key before it; the most recently updated first."""
-    return [(key, _summary(*row)) for key, *row in db.execute(_SUMMARIES)]
+    return [(key, _summary(db, key, *row)) for key, *row in db.execute(_SUMMARIES).fetchall()]
 
 
 def hits(
@@ -86,21 +98,33 @@ def hits(
 
 
 def _summary(
+    db: sqlite3.Connection,
+    key: int,
     session: str,
     name: str | None,
     first: str | None,
     model: str,
-    turns: int,
+    every: int,
+    branch: str,
     branches: str,
     created: float,
     updated: float,
 ) -> Summary:
     title = " ".join((first or "").split())[:_TITLE]
     try:
-        count = len(from_json(branches, dict))
+        heads = from_json(branches, dict)
     except (ValueError, TypeError):  # damaged; taking it up will say so
-        count = 0
-    return Summary(session, name, title, model, turns, count, created, updated)
+        heads = {}
+    turns = _length(db, key, heads.get(branch)) if every else 0
+    return Summary(session, name, title, model, turns, every, len(heads), created, updated)
+
+
+def _length(db: sqlite3.Connection, session: int, head: object) -> int:
+    """How many turns lead to `head`."""
+    if not isinstance(head, int) or abs(head) >= 1 << 63:
+        return 0
+    (length,) = db.execute(_LENGTH, (head, session)).fetchone()
+    return int(length)
 
 
 def _where(words: tuple[str, ...], user: str, reply: str) -> Where | None:

@@ -5,7 +5,7 @@ Plain strings for exports and transcripts; nothing here is made inert or laid ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -38,16 +38,13 @@ _TITLE = 60  # characters of the first message
 def branch_path(turns: Iterable[Turn], session: Session, branch: str | None = None) -> list[Turn]:
     """The turns of a branch (None: the one in hand), oldest first.
 
-    A message that still waits for its reply comes last. Raises StoreError on a branch that
-    doesn't exist, or that doesn't lead to a first turn.
+    An end that no branch leads to is "@" and the first digits of its turn's id, as many as tell
+    it from others. A message that still waits for its reply comes last. Raises StoreError on a
+    branch that doesn't exist, or that doesn't lead to a first turn.
     """
     name = session.branch if branch is None else branch
-    if name not in session.branches:
-        raise StoreError(
-            f"there is no branch {name!r}; there are {', '.join(sorted(session.branches))}"
-        )
     by_id = {turn.id: turn for turn in turns}
-    head = session.branches[name]
+    head = _end(by_id, session, name)
     later = [turn for turn in by_id.values() if turn.parent == head]
     path: dict[int, Turn] = {}
     at = head
@@ -58,6 +55,26 @@ def branch_path(turns: Iterable[Turn], session: Session, branch: str | None = No
         at = by_id[at].parent
     waiting = later[-1:] if later and not later[-1].answered else []
     return [*reversed(path.values()), *waiting]
+
+
+def _end(turns: Mapping[int, Turn], session: Session, name: str) -> int | None:
+    """The newest turn of a branch, or of the unnamed end that is meant."""
+    if name in session.branches:
+        return session.branches[name]
+    held = {turn.parent for turn in turns.values() if turn.answered}
+    held |= set(session.branches.values())
+    ends = {
+        f"@{turn.id:014x}": turn.id
+        for turn in turns.values()
+        if turn.answered and turn.id not in held
+    }
+    meant = [end for end in ends if len(name) > 1 and end.startswith(name)]
+    if len(meant) == 1:
+        return ends[meant[0]]
+    if meant:
+        raise StoreError(f"{name!r} may be any of {', '.join(meant)}; give more of it")
+    shown = ", ".join([*sorted(session.branches), *(end[:6] for end in ends)])
+    raise StoreError(f"there is no branch {name!r}; there are {shown}")
 
 
 def title_of(session: Session, turns: Sequence[Turn]) -> str:

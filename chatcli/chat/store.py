@@ -8,7 +8,7 @@ changes nothing, so a write that failed can simply be tried again. When to write
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from chatcli.chat.database import Database
+from chatcli.chat.held import held_in
 from chatcli.chat.listing import Hit, Summary, hits, summaries
 from chatcli.chat.plain import encoded
 from chatcli.chat.rows import (
@@ -130,6 +131,11 @@ class Store:
                 hit for key, summary in summaries(db) for hit in hits(db, key, summary, words)
             )
 
+    def holding(self, conversations: Iterable[Sequence[Turn]]) -> list[str | None]:
+        """For each conversation the id of a session that holds all that is said in it."""
+        with self._database.transaction() as db:
+            return held_in(db, conversations)
+
     def rename(self, session_id: str, name: str | None) -> None:
         """Give the session a name that no other has, or take its name away."""
         with self._database.transaction(write=True) as db:
@@ -170,6 +176,8 @@ class Store:
     def _require_free(self, db: sqlite3.Connection, key: int, name: str) -> None:
         if not name.strip():
             raise StoreError(f"a conversation can't be named {name!r}; give it some letters")
+        if len(name.splitlines()) > 1:
+            raise StoreError(f"a name is one line; {name!r} has several")
         others = db.execute("SELECT id, name FROM sessions WHERE key != ?", (key,))
         for other, taken in others:
             if taken is not None and folded(taken) == folded(name):

@@ -29,7 +29,7 @@ def show_sessions(env: Environment, sessions: Sequence[Summary]) -> None:
     width = env.columns() if env.stdout_is_terminal else None
     ids = Column("id", [_inert(each.id) for each in sessions])
     facts = [
-        Column("turns", [f"{each.turns:,}" for each in sessions], right=True),
+        Column("turns", [_turns(each) for each in sessions]),
         Column("last used", [moment(each.updated) for each in sessions]),
         Column("model", [_model(each) for each in sessions]),
     ]
@@ -65,8 +65,15 @@ def show_hits(env: Environment, hits: Sequence[Hit]) -> None:
 
 def described(session: Summary) -> str:
     """One conversation in a line, inert: id, title, turns, time."""
-    facts = [_inert(session.id), _title(session), count(session.turns, "turn")]
+    facts = [_inert(session.id), _title(session), _turns(session, count(session.turns, "turn"))]
     return SEPARATOR.join([*facts, moment(session.updated)])
+
+
+def _turns(session: Summary, shown: str = "") -> str:
+    """As the chat counts them, on the branch in hand; with all there are, where that differs."""
+    shown = shown or f"{session.turns:,}"
+    more = f" ({session.all_turns:,} in all)" if session.all_turns != session.turns else ""
+    return shown + more
 
 
 def _marked(excerpt: Excerpt, room: int | None, paint: Paint) -> str:

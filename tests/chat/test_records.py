@@ -33,6 +33,20 @@ def test_a_damaged_branch_is_named_and_leaves_the_others() -> None:
         branch_path(turns, session, "x")
 
 
+def test_an_end_without_a_name_is_found_by_the_beginning_of_its_id() -> None:
+    ends = [replace(TURNS[1], id=0x1D6F7 << 36 | low, reply=f"{low}") for low in (1, 2)]
+    other = replace(TURNS[1], id=0x2A << 48)
+    session = replace(kept_session(TURNS), branches={"main": 2})
+    turns = [*TURNS[:2], *ends, other]
+    assert branch_path(turns, session, "@1d6f7000000001") == [TURNS[0], ends[0]]
+    assert branch_path(turns, session, "@2") == [TURNS[0], other]
+    with pytest.raises(StoreError, match="'@1d6f7' may be any of @1d6f7000000001, @1d6f70000000"):
+        branch_path(turns, session, "@1d6f7")
+    for wrong in ("@", "@f", "@0"):  # turn 2 is the end of main, turn 1 is none
+        with pytest.raises(StoreError, match=r"there are main, @1d6f7, @1d6f7, @2a000"):
+            branch_path(turns, session, wrong)
+
+
 def test_a_title_is_the_name_or_the_first_message_or_the_id() -> None:
     long = kept_turns(("很长的\n话  " * 40, "b"))
     assert title_of(kept_session(long, "名字"), long) == "名字"

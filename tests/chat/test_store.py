@@ -283,6 +283,16 @@ def test_a_name_is_given_once_and_taken_away(store: Store) -> None:
     assert store.session("a").name is None
 
 
+def test_a_list_outlives_turns_that_lead_round(store: Store) -> None:
+    turns = [turn_of(1), turn_of(2, 1), turn_of(3, 2)]
+    store.put(session_of("a", head=3), turns)
+    with store._database.transaction(write=True) as db:
+        db.execute("UPDATE turns SET parent = 3 WHERE id = 1")
+    (summary,) = store.sessions()
+    assert (summary.turns, summary.all_turns) == (3, 3)
+    assert store.holding([turns]) == [None]
+
+
 def test_sessions_are_listed_newest_first_with_their_figures(store: Store) -> None:
     assert store.sessions() == ()
     assert store.latest() is None

@@ -82,9 +82,9 @@ def test_the_list_has_the_one_used_last_first(kept: Store) -> None:
 
 
 def test_nothing_kept_is_no_error_and_makes_no_file() -> None:
-    for arguments in ([], ["search", "山"], ["--json"]):
+    for arguments, status in (([], 0), (["search", "山"], 1), (["--json"], 0)):
         outcome = run("sessions", *arguments)
-        assert (outcome.status, outcome.out) == (0, "")
+        assert (outcome.status, outcome.out) == (status, "")
     assert "no conversations are kept yet; `chatcli chat` begins one" in run("sessions").err
     for arguments in (["show", "x"], ["rename", "x", "y"], ["delete", "x", "--yes"]):
         outcome = run("sessions", *arguments)
@@ -103,6 +103,53 @@ def test_the_list_fits_the_screen_with_chinese_titles(store: Store, columns: int
     assert cell_len(row) <= columns and row.startswith(kept_session().id)
     assert row.count("请你详细地") == 1
     assert ("model" in titles, "last used" in titles) == (columns == 120, columns == 120)
+
+
+def test_the_list_counts_turns_as_the_chat_does_and_says_the_others_apart(kept: Store) -> None:
+    _, high, code = run("sessions").out.splitlines()
+    assert " 2  " in high and "in all" not in high and " 1 (2 in all)  " in code
+    _, code_json = run("sessions", "--json").objects
+    assert (code_json["turns"], code_json["all_turns"]) == (1, 2)
+    assert code_json["created"] == "2026-02-25T06:13:20.000Z"
+    (hit,) = run("sessions", "search", "Thanks", "--json").objects
+    assert hit["summary"]["updated"] == "2026-02-25T06:13:22.000Z"
+
+
+def test_a_terminal_gets_a_screenful_and_a_pipe_all(store: Store) -> None:
+    for n in range(33):
+        keep(store, kept_session(id=f"{n:08x}"), [])
+    assert len(run("sessions").out.splitlines()) == 34
+    screen, err, _ = on_a_terminal()
+    assert len(screen.lines()) == 31 and err == "… 3 more; -n 33 shows them\n"
+    screen, err, _ = on_a_terminal("-n", "33")
+    assert len(screen.lines()) == 34 and err == ""
+
+
+@pytest.mark.parametrize("place", ["file", "below"])
+def test_a_data_folder_that_cannot_be_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    folder = tmp_path / "file" / ("" if place == "file" else "below")
+    monkeypatch.setenv("CHATCLI_DATA", str(folder))
+    for arguments in ([], ["search", "x"], ["--json"]):
+        outcome = run("sessions", *arguments)
+        assert outcome.status == 1 and "can't keep conversations in" in outcome.only_error
+
+
+def test_show_lists_the_branches_and_takes_an_end_without_a_name(store: Store) -> None:
+    turns = kept_turns(("a", "one"), ("b", "two"))
+    other = replace(turns[1], id=0x1D6F7 << 36, user="c", reply="three")
+    keep(store, kept_session(turns[:1], id=CODE), turns[:1])
+    session = replace(kept_session(turns, id=HIGH), updated=BEGUN + 60)
+    session = replace(session, branches={"main": 2, "支线": 1})
+    keep(store, session, [*turns, other])
+    outcome = run("sessions", "show", "--branch", "@1d")
+    assert outcome.out == "1 > a\none\n\n2 > c\nthree\n"
+    assert outcome.err.splitlines()[1] == "branches, with their turns: main 2 · 支线 1 · @1d6f7 2"
+    assert "branches" not in run("sessions", "show", CODE).err
+    exported = run("sessions", "export", HIGH, "-", "--format", "md", "--branch", "@1d6f7").out
+    assert "three" in exported and "two" not in exported
 
 
 def test_show_prints_the_branch_in_hand_and_others_by_name(store: Store) -> None:
@@ -152,7 +199,9 @@ def test_search_finds_one_chinese_character_and_marks_it(
 
 def test_search_says_when_it_finds_nothing_and_gives_json(kept: Store) -> None:
     outcome = run("sessions", "search", "海", "山")
-    assert (outcome.status, outcome.out) == (0, "") and "no turn has all of: 海 山" in outcome.err
+    assert (outcome.status, outcome.out) == (1, "") and "no turn has all of: 海 山" in outcome.err
+    outcome = run("sessions", "search", "海", "--json")
+    assert (outcome.status, outcome.out) == (1, "") and "no turn has all of: 海" in outcome.err
     (hit,) = run("sessions", "search", "谢谢", "--json").objects
     assert (hit["summary"]["id"], hit["number"], hit["where"]) == (HIGH, 2, "user")
 
@@ -170,6 +219,7 @@ def test_rename_gives_a_name_and_takes_it_away(kept: Store) -> None:
     assert "aabb2222 is now named 排序" in run("sessions", "rename", "aabb", "排序").err
     assert kept.session("排序").id == CODE
     assert "is named '登山' already" in run("sessions", "rename", CODE, "登山").only_error
+    assert "'a\\nb' has several" in run("sessions", "rename", CODE, "a\nb").only_error
     assert run("sessions", "rename", "排序", "").status == 0
     assert kept.session(CODE).name is None
 
@@ -196,7 +246,7 @@ def test_an_export_comes_back_by_import(kept: Store, tmp_path: Path) -> None:
     file, again = tmp_path / "对话.jsonl", tmp_path / "again.jsonl"
     outcome = run("sessions", "export", "登山", file)
     assert outcome.status == 0 and f"wrote {file}" in outcome.err
-    (new,) = ids(run("sessions", "import", file, "--name", "回来"))
+    (new,) = ids(run("sessions", "import", file, "--again", "--name", "回来"))
     assert kept.session("回来").id == new
     assert run("sessions", "export", new, again).status == 0
     assert again.read_bytes() == file.read_bytes()
@@ -242,6 +292,27 @@ def test_an_import_keeps_every_conversation_or_none(store: Store, tmp_path: Path
     first, second = ids(run("sessions", "import", good))
     assert {each.id for each in store.sessions()} == {first, second}
     assert [turn.reply for turn in store.turns(second)] == ["b", ""]
+
+
+def test_what_is_kept_already_is_imported_once(store: Store, tmp_path: Path) -> None:
+    file, grown = tmp_path / "a.jsonl", messages("你好", "好", "a", "b") + messages("x", "y", "z")
+    file.write_text(messages("你好", "好") + messages("你好", "不好"), encoding="utf-8")
+    first, second = ids(run("sessions", "import", file))
+    outcome = run("sessions", "import", file)
+    assert outcome.status == 1 and outcome.out == "" and len(store.sessions()) == 2
+    assert outcome.only_error == (
+        f"2 conversations are kept already, as {first}, {second}; "
+        "--again keeps what is there once more"
+    )
+    ids(run("sessions", "import", file, "--again"))
+    assert len(store.sessions()) == 4
+    outcome = run("sessions", "import", file, "-", stdin=grown)
+    new = ids(outcome)
+    assert len(new) == 2 and "2 conversations are kept already, as" in outcome.err
+    assert [turn.reply for turn in store.turns(new[1])] == ["y", ""]
+    wrong = run("sessions", "import", "-", stdin="{oops")
+    assert "standard input, line 1: not JSON" in wrong.only_error
+    assert run("sessions", "import", "-", "-", stdin=grown).status == 2
 
 
 def test_an_import_whose_name_is_taken_keeps_nothing(kept: Store, tmp_path: Path) -> None:
