@@ -183,7 +183,7 @@ class _Replay:
         )
         run = _Run(self._lessons, seen.token)
         try:
-            rows = run.all(Partial.of(seen, vocab_size), self._stages, context)
+            rows = run.all(Partial.of(seen, vocab_size, self._sample.top), self._stages, context)
             return _agreed([_owner(row, u) for row in rows])
         except Undecidable:
             return None, None

@@ -75,7 +75,7 @@ class Partial:
     """Known ids (n,), ascending, n ≥ 1, with their logits (n,), and a tail, if any is left.
 
     `vocab_size` ids there are in all. `exact`: the logits are those that the chain had, to
-    the last bit.
+    the last bit. `extra` is known because it was drawn, not because it is one of the best.
     """
 
     ids: Ids
@@ -83,21 +83,21 @@ class Partial:
     tail: Tail | None
     vocab_size: int
     exact: bool = True
+    extra: int | None = None
 
     @classmethod
-    def of(cls, seen: Position, vocab_size: int) -> Partial:
-        """The row of a position."""
+    def of(cls, seen: Position, vocab_size: int, top: int) -> Partial:
+        """The row of a position, whose record has the `top` best."""
         tokens, logits, rest, tail = seen.tokens, seen.logits, seen.rest, None
         if rest is not None and rest.count == 1 and tokens.size == vocab_size - 1:
             tokens = np.append(tokens, np.setdiff1d(np.arange(vocab_size), tokens))
             logits, rest = np.append(logits, rest.max), None
         if rest is not None:
             low, high = rest.logsumexp - ROUNDING, rest.logsumexp + ROUNDING
-            # The best were kept in rank order; a drawn token that isn't among them is last.
-            behind = bool(logits[-1] > rest.max) or seen.token != tokens[-1]
-            tail = Tail(rest.count, rest.max, low, high, behind, True, rest)
+            tail = Tail(rest.count, rest.max, low, high, True, True, rest)
         order = np.argsort(tokens)
-        return cls(tokens[order], logits[order], tail, vocab_size)
+        extra = seen.token if seen.tokens.size > top else None
+        return cls(tokens[order], logits[order], tail, vocab_size, extra=extra)
 
     @property
     def pool(self) -> Pool:
@@ -110,7 +110,8 @@ class Partial:
         if self.tail is None:
             return np.ones(self.ids.size, dtype=np.bool_)
         if self.tail.behind:
-            return self.logits >= self.tail.cap
+            tied = (self.logits == self.tail.cap) & (self.ids != self.extra)
+            return (self.logits > self.tail.cap) | tied
         return self.logits > self.tail.cap
 
     def total(self) -> tuple[float, float]:
@@ -279,10 +280,12 @@ def _top_k(row: Partial, tail: Tail, context: Context) -> _Rows:
         raise Undecidable
     # So many of the largest of the tail stay, and ties of the last one.
     stay = max(k - size, 0)
-    share = math.log(stay / tail.count) if stay else -math.inf
     most = tail.high if not exact_k else min(tail.high, tail.cap + math.log(max(stay, 1)))
     count = tail.count if not exact_k else stay
-    held = max(tail.low + share, tail.cap) if tail.reached else tail.low + share
+    held = tail.low + math.log(stay / tail.count) if stay else -math.inf
+    if stay and tail.reached:
+        others = max(math.expm1(tail.low - tail.cap), 0.0) * (stay - 1) / max(tail.count - 1, 1)
+        held = max(held, tail.cap + math.log1p(others))
     yield replace(row, tail=replace(tail, count=count, low=held, high=most, rest=None))
 
 

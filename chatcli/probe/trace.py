@@ -66,12 +66,14 @@ class Position:
 class Sample:
     """One reply, or a stretch of one: its settings, what came before it, its tokens.
 
+    `top` is how many of the best logits each position has.
     `sampling` is as it was given, `bound` the same in ids; `eos_ids` and `xtc_spared` are what
     the tokenizer has for settings that leave them open. Of `prompt_ids` the first
     `prompt_length` were the prompt; any others were written before, and went on.
     """
 
     sample: int
+    top: int
     seed: int
     sampling: SamplingConfig
     bound: SamplingConfig

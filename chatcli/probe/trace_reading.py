@@ -89,7 +89,7 @@ class _Reading:
     def _add(self, plain: Mapping[str, Any]) -> None:
         self._pieces |= {int(token): bytes.fromhex(raw) for token, raw in plain["bytes"].items()}
         if "sample" in plain:
-            self._samples.append(_sample(plain))
+            self._samples.append(_sample(plain) | {"top": self._header["top"]})
             return
         sample = self._samples[-1] if self._samples else None
         if sample is None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from chatcli.engine.types import Step
 from chatcli.errors import LogitsError
 from chatcli.sampling.chain import SamplerChain
-from chatcli.sampling.types import Candidate, Draw, StageTrace, View
+from chatcli.sampling.types import Candidate, StageTrace
 
 __all__ = ["Fall", "Place", "Waterfall"]
 
@@ -78,7 +78,8 @@ class Waterfall:
     """A Place under a chain that is bound. Raises what `SamplerChain.observe` raises.
 
     `prompt_length` of the ids were given, to stages that ask; `memory` is what the chain goes
-    on from, where its ends steer by what was drawn before; `top` as for `observe`.
+    on from, where its ends steer by what was drawn before; `top` as for `observe`. The rank
+    `near` (0-based) is where somebody looks first.
     """
 
     def __init__(
@@ -89,12 +90,17 @@ class Waterfall:
         prompt_length: int,
         memory: Mapping[str, Any] | None = None,
         top: int = 0,
+        near: int = 0,
     ) -> None:
         chain.recall(memory)
         self.place, self.chain = place, chain
         self._prompt_length, self._memory = prompt_length, memory
-        self._blocks: dict[int, tuple[Fall, ...]] = {}
-        self.draw, self.view = self._observe(top)
+        block = near // _BLOCK
+        tokens = self._tokens(block)
+        self.draw, self.view, probs = chain.survey(
+            place.logits, place.ids, tokens, prompt_length=prompt_length, top=top
+        )
+        self._blocks = {block: tuple(map(self._fall, tokens, probs))}
 
     @property
     def stages(self) -> tuple[StageTrace, ...]:
@@ -145,14 +151,12 @@ class Waterfall:
     def _block(self, index: int) -> tuple[Fall, ...]:
         """Some falls at once, for whoever looks at one looks at the next."""
         if index not in self._blocks:
-            tokens = self.place.order[index * _BLOCK : (index + 1) * _BLOCK]
-            self._blocks[index] = self.falls(tokens.tolist())
+            self._blocks[index] = self.falls(self._tokens(index))
         return self._blocks[index]
 
-    def _observe(self, top: int) -> tuple[Draw, View]:
-        return self.chain.observe(
-            self.place.logits, self.place.ids, prompt_length=self._prompt_length, top=top
-        )
+    def _tokens(self, block: int) -> list[int]:
+        tokens: list[int] = self.place.order[block * _BLOCK : (block + 1) * _BLOCK].tolist()
+        return tokens
 
     def _fall(self, token: int, probs: tuple[float, ...]) -> Fall:
         place = self.place
