@@ -32,7 +32,7 @@ _SHAPE = {
 }
 _COLUMNS, _ROWS = 120, 40
 _KEYS_A_ROUND = 8
-# Settings, and a walk through the candidates.
+# Each turns a setting, and another one back.
 _KEYS = b"TtKkPpmM"
 _QUIET_S, _PATIENCE_S = 0.06, 120.0
 
@@ -43,22 +43,21 @@ def explorer(shop: Workshop) -> Iterator[Figure]:
     if not folder.exists():
         write_random_checkpoint(folder, _SHAPE)
     command = shop.command("probs", "-m", str(folder), "--seed", "1", "-t", "0.8")
-    for view, key in (("table", b"1"), ("waterfall", b"2")):
-        with _terminal(command) as screen:
-            os.write(screen, b"a")
-            _until(screen, f"{_SHAPE['vocab_size']:,}".encode())
-            _press(screen, b"\x1b")
-            _press(screen, key)
+    with _terminal(command) as screen:
+        os.write(screen, b"a")
+        _until(screen, f"{_SHAPE['vocab_size']:,}".encode())
+        _press(screen, b"\x1b")
+        for view, number in (("table", b"1"), ("waterfall", b"2")):
+            _press(screen, number)
             keys = [bytes([one]) for one in islice(cycle(_KEYS), shop.rounds * _KEYS_A_ROUND)]
-            times = [1e3 * _press(screen, one) for one in keys]
-        yield Figure(
-            part="explorer",
-            what=f"a key to the redrawn {view} at {_SHAPE['vocab_size']:,} tokens",
-            value=Spread.of(times),
-            unit="ms",
-            bar=Bar(50),
-            detail=f"{_COLUMNS} by {_ROWS}",
-        )
+            yield Figure(
+                part="explorer",
+                what=f"a key to the redrawn {view} at {_SHAPE['vocab_size']:,} tokens",
+                value=Spread.of([1e3 * _press(screen, one) for one in keys]),
+                unit="ms",
+                bar=Bar(50),
+                detail=f"{_COLUMNS} by {_ROWS}",
+            )
 
 
 def _press(screen: int, key: bytes) -> float:

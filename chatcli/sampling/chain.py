@@ -84,14 +84,20 @@ class SamplerChain:
         self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
     ) -> tuple[Draw, View]:
         """`sample`, together with how the model itself saw the drawn token."""
+        return self._observe(self._run(logits, history, prompt_length), top)
+
+    def survey(
+        self,
+        logits: Tensor,
+        history: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        prompt_length: int = 0,
+        top: int = 10,
+    ) -> tuple[Draw, View, tuple[tuple[float, ...], ...]]:
+        """`observe` and `stage_probs` by a single pass of the stages."""
         run = self._run(logits, history, prompt_length)
-        if self._config.greedy:
-            best = _argmax(run.last)
-            return seen(run, best, int(best.ids[0]), None, None, top)
-        u = uniform(self._seed, len(history))
-        token, interval = pick(run.last, u)
-        self._learn(run, token)
-        return seen(run, run.last, token, u, interval, top)
+        return *self._observe(run, top), _stage_probs(run, tokens)
 
     def witness(
         self,
@@ -126,10 +132,7 @@ class SamplerChain:
 
         0 once a stage has removed it. Raises what `sample` raises.
         """
-        run = self._run(logits, history, prompt_length)
-        ids = np.asarray(tokens, dtype=np.int64)
-        after = np.stack([probs_of(pool, ids) for pool in (run.first, *run.pools)], axis=1)
-        return tuple(map(tuple, after[:, 1:].tolist()))
+        return _stage_probs(self._run(logits, history, prompt_length), tokens)
 
     def survivors(self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0) -> Pool:
         """What the stages leave to draw from; greedy, the best alone. Nothing is drawn or learnt.
@@ -186,6 +189,15 @@ class SamplerChain:
         )
         return _run(self._stages, _whole(row), context)
 
+    def _observe(self, run: Run, top: int) -> tuple[Draw, View]:
+        if self._config.greedy:
+            best = _argmax(run.last)
+            return seen(run, best, int(best.ids[0]), None, None, top)
+        u = uniform(self._seed, len(run.context.history))
+        token, interval = pick(run.last, u)
+        self._learn(run, token)
+        return seen(run, run.last, token, u, interval, top)
+
     def _learn(self, run: Run, token: int) -> None:
         """Remember, for the next place, what the stages learn from `token`."""
         if self._lessons:
@@ -203,6 +215,12 @@ class SamplerChain:
         self._stages = tuple(stage.name for stage in active_stages(config))
         self._lessons = tuple((at, name) for at, name in enumerate(self._stages) if name in LESSONS)
         self._memory = MemoryByIndex()
+
+
+def _stage_probs(run: Run, tokens: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    ids = np.asarray(tokens, dtype=np.int64)
+    after = np.stack([probs_of(pool, ids) for pool in (run.first, *run.pools)], axis=1)
+    return tuple(map(tuple, after[:, 1:].tolist()))
 
 
 def _run(stages: Sequence[str], first: Pool, context: Context) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatcli.bench import explorer
 from chatcli.bench.machine import this_machine
 from chatcli.bench.table import figure_line, suite_object
 from chatcli.bench.types import Bar, Figure, Spread
@@ -56,6 +57,17 @@ def test_a_part_of_the_suite_runs_alone(tiny: Path, monkeypatch: pytest.MonkeyPa
     assert (figure["part"], figure["unit"]) == ("display", "%")
     assert figure["bar"] == {"limit": 5, "at_least": False}
     assert figure["met"] == (figure["value"]["median"] <= 5)
+
+
+def test_a_key_of_the_explorer_is_timed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pty")
+    monkeypatch.setattr("chatcli.bench.explorer._KEYS_A_ROUND", 2)
+    monkeypatch.setitem(explorer._SHAPE, "vocab_size", 2000)
+    document = one_object("suite", "-m", tiny, "--only", "explorer", "--rounds", "1")
+    assert [figure["unit"] for figure in document["figures"]] == ["ms", "ms"]
+    for figure in document["figures"]:
+        assert figure["bar"] == {"limit": 50, "at_least": False}
+        assert figure["value"]["count"] == 2 and figure["value"]["median"] > 0
 
 
 def test_a_missed_bar_says_so() -> None:

@@ -72,3 +72,9 @@ def test_characters_that_the_vocabulary_lacks_are_named(
     (remark,) = outcome.err.splitlines()
     assert outcome.status == 0 and outcome.objects
     assert remark.startswith("this model's vocabulary has no ") and f"{named}: it reads" in remark
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_without_a_prompt_there_must_be_a_terminal(tiny: Path, flags: list[str]) -> None:
+    outcome = run("probs", "-m", tiny, *flags)
+    assert outcome.status == 2 and "no PROMPT to look behind" in outcome.only_error

@@ -349,3 +349,11 @@ def test_witnessed_slices_share_the_whole_among_the_survivors() -> None:
     assert owned[0][0] == 0.0 and owned[-1][1] == 1.0
     ends, starts = [end for _, end in owned[:-1]], [start for start, _ in owned[1:]]
     assert ends == starts
+
+
+def test_a_survey_is_a_draw_and_its_stages_at_once() -> None:
+    logits, history = torch.randn(50), [3, 1, 4]
+    for config in (SamplingConfig(temperature=0.7, top_k=9, seed=5), SamplingConfig(temperature=0)):
+        draw, view, probs = SamplerChain(config).survey(logits, history, [7, 8, 9], top=4)
+        assert (draw, view) == SamplerChain(config).observe(logits, history, top=4)
+        assert probs == SamplerChain(config).stage_probs(logits, history, [7, 8, 9])

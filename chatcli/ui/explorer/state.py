@@ -231,6 +231,7 @@ class State:
                 prompt_length=self.prompt_length,
                 memory=self.memories.get(self.walk.at.number),
                 top=self._top,
+                near=self.selected,
             )
         except ChatcliError as error:
             self.run = 0
