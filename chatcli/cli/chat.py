@@ -144,8 +144,11 @@ class _Opening:
     ) -> Conversation:
         """A new conversation, or the one to be taken up."""
         from chatcli.chat.conversation import Conversation
+        from chatcli.chat.session import check_name
 
         session = None if store is None else self._session(store)
+        if store is not None and self.flags.name is not None:
+            check_name(self.flags.name, store.sessions(), session and session.id)
         model, reference = self._model(session)
         talk = Conversation(
             model,

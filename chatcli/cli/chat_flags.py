@@ -163,6 +163,8 @@ def check_flags(talk: ConversationFlags, reply: ReplyFlags, screen: ScreenFlags)
     """Refuse what can't be right before a model is loaded for it. Raises UsageError."""
     if talk.last and talk.session is not None:
         raise UsageError("--continue is the last conversation and --session another; drop one")
+    if talk.name is not None and not talk.keep:
+        raise UsageError("--name is for a conversation that is kept, and --no-keep keeps none")
     if not all(reply.stop or ()):
         raise UsageError("--stop is empty, which would end every reply; give it some text")
     _one_of("--overflow", reply.overflow or _OVERFLOW[0], _OVERFLOW)

@@ -7,6 +7,7 @@ in `chat.conversation`; what commands there are, in `commands`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -228,7 +229,8 @@ class Repl:
         self.told = True
         if self.keeper is None or not len(self.talk.tree):
             return ""
-        return f"to go on: chatcli chat --session {self.talk.session.id}"
+        session = self.talk.session
+        return f"to go on: chatcli chat --session {shlex.quote(session.name or session.id)}"
 
 
 def run_repl(

@@ -1,7 +1,8 @@
 """The line below the prompt: model, sampling chain, context, speed, and what is amiss.
 
-Where the screen is narrow, facts give way from the least needed on: first the speed, then the
-chain, then the model's name. What is amiss stays, and comes first.
+Where the screen is narrow, facts give way from the least needed on: first the speed, then
+the prompt file, the chain, the branch, the names of conversation and model. What is
+amiss stays, and comes first.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ def _facts(repl: Repl, window: Window) -> list[str]:
     """The most needed first."""
     talk = repl.talk
     facts = [f"context {context_use(window.used, window.total)}", talk.model.checkpoint.name]
+    if talk.session.name is not None:
+        facts.append(talk.session.name)
     if talk.session.branch != "main":
         facts.append(f"on {talk.session.branch}")
     facts.append(talk.chain.describe())
+    if talk.settings.prompt is not None:
+        facts.append(f"prompt {talk.settings.prompt}")
     if repl.reply is not None and repl.reply.usage.tokens_per_second:
         facts.append(f"{repl.reply.usage.tokens_per_second:,.0f} tok/s")
     return facts

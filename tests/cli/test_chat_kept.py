@@ -146,3 +146,19 @@ def test_an_empty_chat_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) ->
     assert run("chat", "--name", "x", stdin="/set top_k 3\n").status == 0
     with Store.open() as store:
         assert store.sessions() == ()
+
+
+@pytest.mark.parametrize("name", ["mine", " ", "a\nb"])
+def test_a_name_that_is_taken_or_none_is_refused_before_anything_is_loaded(
+    tiny: Path, name: str
+) -> None:
+    assert chat(tiny, "Hi\n", "--name", "Mine").status == 0
+    outcome = run("chat", "-m", "/no/such/model", "--name", name, stdin="Hi\n")
+    assert outcome.status == 2 and repr(name if name != "mine" else "Mine") in outcome.only_error
+    assert chat(tiny, "again\n", "-c", "--name", "MINE").status == 0, "its own name is free"
+    assert kept()[0].name == "MINE" and len(kept()[1]) == 2
+
+
+def test_a_name_for_what_is_not_kept_is_refused(tiny: Path) -> None:
+    outcome = chat(tiny, "Hi\n", "--no-keep", "--name", "x")
+    assert outcome.status == 2 and "--no-keep" in outcome.only_error

@@ -42,7 +42,7 @@ chatcli: no setting 'temprature'; did you mean temperature?
    main        2  世界上最高的山？ → 珠穆
 •  另一条      1  你好 → 你好！很高兴认识你。
 this conversation is 山
-to go on: chatcli chat --session ID"""
+to go on: chatcli chat --session '山'"""
 NARROW = WIDE.replace("still has it", "still\nhas it")
 
 

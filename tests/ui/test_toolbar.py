@@ -52,3 +52,11 @@ def test_what_is_not_kept_is_a_warning() -> None:
     talk.repl.keeper = Troubled()  # type: ignore[assignment]
     (style, warning), _ = talk.repl.toolbar(120)
     assert style == "class:warning" and warning == "not kept: the disk␛ is full"
+
+
+def test_it_has_the_name_and_the_prompt_where_there_is_room() -> None:
+    talk = Talk("one")
+    talk.say("/prompt assistant", "/rename 山")
+    assert shown(talk).startswith("context 0/2,048 · scripted · 山 · ")
+    assert shown(talk).endswith(" · prompt assistant")
+    assert shown(talk, 32) == "context 0/2,048 · scripted · 山"

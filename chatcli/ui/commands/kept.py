@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.chat.conversation import Conversation
 from chatcli.chat.export import FORMATS, format_of, write_export
-from chatcli.chat.search import folded
+from chatcli.chat.session import check_name
 from chatcli.chat.types import Session
 from chatcli.errors import ChatcliError, StoreError, UsageError
 from chatcli.model.hub import hub_models
@@ -94,17 +94,11 @@ def _rename(repl: Repl, argument: str) -> bool:
         raise UsageError("/rename needs a name for this conversation; /rename none takes it away")
     name = None if argument == "none" else argument
     if name is not None:
-        _check_free(repl, name)
+        kept = repl.store.sessions() if repl.store is not None else ()
+        check_name(name, kept, repl.talk.session.id)
     repl.talk.rename(name)
     repl.say("no name" if name is None else f"this conversation is {name}")
     return True
-
-
-def _check_free(repl: Repl, name: str) -> None:
-    """Raises UsageError where another kept conversation has the name."""
-    for each in repl.store.sessions() if repl.store is not None else ():
-        if each.name and folded(each.name) == folded(name) and each.id != repl.talk.session.id:
-            raise UsageError(f"conversation {each.id} is named {name!r} already; choose another")
 
 
 def _export(repl: Repl, argument: str) -> bool:
