@@ -27,6 +27,7 @@ _EDGES = 6  # "│ ▶ " before a label, a space behind it, "│" behind the fig
 _LONGEST_LABEL, _SHORTEST_BAR = 24, 15
 _FIGURES = "  {prob:>7}   model {raw:>7}   {bits:>10} "
 _FIGURES_WIDTH = len(_FIGURES.format(prob="", raw="", bits=""))
+_WORDS_OVER = 11  # of the figures' cells, why a token is out may take these: all before "model"
 _BLOCKS = " ▏▎▍▌▋▊▉"
 _PAUSED = "paused · Space: next token · Enter: go on · q: stop"
 
@@ -128,12 +129,12 @@ class PanelView:
             middle = self.paint(style, bar(candidate.prob, figures_at - bar_at))
             prob = percent(candidate.prob)
         else:
-            why = f"· removed by {candidate.removed_by}" if candidate.removed_by else "· not drawn"
-            middle, prob = self.paint("removed", clip(why, figures_at + 9 - bar_at)), ""
+            room = figures_at + _WORDS_OVER - bar_at
+            middle, prob = self.paint("removed", _why_out(candidate.removed_by, room)), ""
         figures = _FIGURES.format(
             prob=prob, raw=percent(candidate.raw_prob), bits=bits(candidate.raw_prob)
         )
-        skip = 0 if prob else 9  # the words take the place of bar and probability
+        skip = 0 if prob else _WORDS_OVER
         edge = self.paint("border", "│")
         return (
             f"{edge} {'▶' if chosen else ' '} {self.paint('chosen' if chosen else style, label)}"
@@ -174,6 +175,14 @@ class CalmView:
     def waiting(self, columns: int, rows: int) -> list[str]:
         """As a panel's."""
         return _remark(self.paint, "reading the prompt …", columns, rows)
+
+
+def _why_out(stage: str | None, width: int) -> str:
+    """Which stage removed a candidate; where there is little room, its name alone."""
+    if stage is None:
+        return clip("· not drawn", width)
+    whole = (f"· removed by {stage}", f"· {stage}", stage)
+    return next((text for text in whole if cell_len(text) <= width), clip(stage, width))
 
 
 def _remark(paint: Paint, text: str, columns: int, rows: int) -> list[str]:

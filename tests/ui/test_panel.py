@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from chatcli.engine.types import Usage
+from chatcli.sampling.stages import STAGES
 from chatcli.sampling.types import Candidate
 from chatcli.ui.environment import ColorSystem
 from chatcli.ui.panel import CalmView, PanelView, bits, clip, percent
@@ -97,7 +98,7 @@ def test_every_row_is_as_wide_as_the_terminal_whatever_the_characters(
     columns: int, label: int
 ) -> None:
     candidates = [
-        Candidate(token, token + 1, 1.0, 0.1, 0.5 if token % 2 else 0.0, "repetition_penalty")
+        Candidate(token, token + 1, 1.0, 0.1, 0.5 if token % 2 else 0.0, "top_p")
         for token in range(len(LABELS))
     ]
     screen = drawn(
@@ -107,6 +108,19 @@ def test_every_row_is_as_wide_as_the_terminal_whatever_the_characters(
     assert screen.column(columns - 1) == ["╮", *"│" * 8, "╯"]
     bars = screen.column(4 + label + 1)[1:-1]
     assert bars == ["·", "█", "·", "█", "·", "█", "·", "█"]
+
+
+@pytest.mark.parametrize("columns", [60, 61, 68, 80, 120])
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_stage_that_removed_a_token_is_named_whole(columns: int, stage: str) -> None:
+    candidates = [Candidate(0, 1, 1.0, 0.9, 1.0), Candidate(7, 2, 0.0, 0.1, 0.0, stage)]
+    _, _, row, *_ = on_screen(view().render(step(6, candidates), USAGE, columns, 24), columns)
+    assert f" {stage} " in row and "model  10.0 %" in row
+
+
+def test_what_removed_a_token_gives_up_words_before_its_name() -> None:
+    rows = on_screen(view().render(step(6, rivals(6, 0)), USAGE, 60, 24), 60)
+    assert rows[4] == "│   ，       · removed by top_p model   2.4 %    5.38 bits │"
 
 
 @pytest.mark.parametrize(
