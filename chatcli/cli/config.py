@@ -68,13 +68,14 @@ def config(
     that samples (model, engine, device, dtype and context for others that load a model, too); a
     table such as [chat] or [train.sft] is one command's. A sampling setting in it is as good as
     a flag: it beats what the model's generation_config.json says. [presets.NAME] is a preset
-    for /preset.
+    for /preset; one named as a preset of chatcli's own, such as greedy, takes its place.
     """
     env: Environment = ctx.obj
     if path:
         env.write(f"{config_path()}\n")
         return Status.DONE
     known = every_command()
+    command = [word for each in command or () for word in each.split()]  # "train sft" in one, too
     if command and tuple(command) not in known:
         raise _unknown(" ".join(command), known)
     found = _read()
@@ -166,7 +167,7 @@ def _show_said(
         show_settings(env, said, commands=True)
     elif not found.problems:
         env.say("neither the environment nor a config file says anything; every default holds")
-    names = ", ".join(command[0] for command in known if len(command) == 1)
+    names = ", ".join(" ".join(command) for command, options in known.items() if options)
     rest = f"`chatcli config COMMAND` lists every option of {names}"
     env.say("\n".join(fold([rest], env.columns() if env.stdout_is_terminal else None)))
     file = config_path()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -52,8 +54,21 @@ def as_option(parameter: Any, value: Any) -> Any:
     return [value] if several and isinstance(value, str) else value
 
 
-def preset_problem(settings: Mapping[str, Any]) -> str | None:
-    """What is wrong with the settings of a preset."""
+def preset_problem(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Which setting of a preset is wrong ("": several together), and what is wrong with it."""
+    known = [each.name for each in fields(SamplingConfig)]
+    for key in settings:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            return key, f"unknown sampling setting {key!r}; {hint}"
+    if (problem := _sampling_problem(settings)) is None:
+        return None
+    alone = ((key, _sampling_problem({key: value})) for key, value in settings.items())
+    return next(((key, each) for key, each in alone if each), ("", problem))
+
+
+def _sampling_problem(settings: Mapping[str, Any]) -> str | None:
     try:
         SamplingConfig.from_dict(settings)
     except UsageError as error:

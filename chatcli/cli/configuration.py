@@ -148,8 +148,8 @@ def read_configuration() -> Configuration:
         if problem:
             problems.append(f"{path}{entry.place}: {problem}")
     for name, settings in found.items():
-        if problem := preset_problem(settings):
-            problems.append(f"{path}, [{_PRESETS}.{name}]: {problem}")
+        if at_fault := preset_problem(settings):
+            problems.append(f"{path}{_preset_fault(entries, name, *at_fault)}")
     problems += [f"{path}{problem}" for problem in _contradictions(good, known)]
     return Configuration(tuple(good), found, tuple(problems))
 
@@ -263,6 +263,14 @@ def _add_to_preset(found: dict[str, dict[str, Any]], entry: Entry) -> str | None
         return f"{entry.key} is {written_as(entry.value)}; a preset is a table, [presets.NAME]"
     found[entry.table[1]][entry.key] = entry.value
     return None
+
+
+def _preset_fault(entries: tuple[Entry, ...], name: str, key: str, problem: str) -> str:
+    """What is wrong with a preset, and where: at `key`, or "", which is its heading."""
+    table = (_PRESETS, name)
+    inside = [each for each in entries if each.table[:2] == table]
+    place = next((each.place for each in inside if each.key == key), inside[0].place)
+    return f"{place}, [{'.'.join(table)}]: {problem}"
 
 
 def _contradictions(entries: list[Entry], known: Mapping[Command, Options]) -> Iterator[str]:

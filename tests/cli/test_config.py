@@ -178,8 +178,15 @@ WRONG = [
     ("[train.plot]\nforce = true", "force can't be a default: it is said each time, by --force"),
     ("top_k = 1\ntop-k = 2", "line 2: top_k is given twice; keep one"),
     ("greedy = true\ntemperature = 1", "line 2: greedy and temperature rule each other out"),
-    ("[presets.x]\ntemp = 1", "[presets.x]: unknown sampling setting 'temp'"),
-    ("[presets.x]\ntop-p = 2", "[presets.x]: top_p is 2, but must be above 0 and at most 1"),
+    (
+        "[presets.x]\ntop_k = 1\ntemprature = 1",
+        "line 3, [presets.x]: unknown sampling setting 'temprature'; did you mean temperature?",
+    ),
+    ("[presets.x]\nzz = 1", "line 2, [presets.x]: unknown sampling setting 'zz'; there are "),
+    (
+        "[presets.x]\n\ntop-p = 2",
+        "line 3, [presets.x]: top_p is 2, but must be above 0 and at most 1",
+    ),
     ('[presets."a b"]\ntop_k = 1', "line 1: the preset 'a b' needs a name without spaces"),
     ("[presets]\nx = 1", "line 2: x is 1; a preset is a table, [presets.NAME]"),
     ("top_k = x\n", "not TOML, Invalid value (at line 1, column 9); a line is key = value"),
@@ -268,6 +275,12 @@ def test_the_table_fits_the_screen(write: Write, columns: int) -> None:
 def test_a_command_that_does_not_exist_is_named(write: Write) -> None:
     assert "did you mean 'train sft'?" in run("config", "sft").only_error
     assert "did you mean 'complete'?" in run("config", "compelte").only_error
+
+
+def test_a_command_of_two_words_may_be_one_argument(write: Write) -> None:
+    assert run("config", "train sft").out == run("config", "train", "sft").out != ""
+    remarks = " ".join(run("config").err.split())
+    assert " train sft, " in remarks and " sessions export, " in remarks
 
 
 def test_control_characters_in_the_file_are_inert(write: Write) -> None:
