@@ -14,9 +14,14 @@ from chatcli.chat.tree import Tree
 from chatcli.chat.types import Session
 from chatcli.errors import UsageError
 
-__all__ = ["BranchView", "Branches"]
+__all__ = ["BranchView", "Branches", "end_name"]
 
 _DIGITS = 5
+
+
+def end_name(turn: int) -> str:
+    """What an end is called that no branch leads to."""
+    return f"@{turn:014x}"[: _DIGITS + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +75,4 @@ class Branches:
         named = set(self.session.branches.values())
         for leaf in self.tree.leaves():
             if leaf.id not in named:
-                short = f"@{leaf.id:014x}"[: _DIGITS + 1]
-                yield BranchView(short, leaf.id, len(self.tree.path(leaf.id)))
+                yield BranchView(end_name(leaf.id), leaf.id, len(self.tree.path(leaf.id)))

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chatcli.chat.branches import end_name
 from chatcli.chat.store import Store
 from chatcli.chat.types import Session, Turn
 from chatcli.errors import StoreError
@@ -38,7 +39,8 @@ class _Held:
 
 class Keeper:
     """Writes what it is given to `store`; `notice` is told what isn't being kept, and since when
-    it is again, each once.
+    it is again, each once; and once for each time that another chat has gone on with the same
+    branch meanwhile.
 
     It belongs to one thread, and has one of its own for what grows. Close it before the store.
     """
@@ -51,6 +53,8 @@ class Keeper:
         self._held: dict[str, _Held] = {}
         self._problem: str | None = None
         self._said: str | None = None
+        self._elsewhere: tuple[Session, int] | None = None  # where another chat has gone
+        self._told: int | None = None  # of which its turn
         self._bug: BaseException | None = None
         self._writing = threading.Lock()  # over `_held`, `_problem`, and the order of writes
         self._woken = threading.Event()
@@ -131,11 +135,13 @@ class Keeper:
         problem = None
         for key, held in list(self._held.items()):
             try:
-                self._store.put(held.session, held.turns.values())
+                theirs = self._store.put(held.session, held.turns.values())
             except StoreError as error:
                 problem = str(error)
             else:
                 del self._held[key]
+                if theirs is not None:
+                    self._elsewhere = held.session, theirs
         self._problem = problem
 
     def _report(self) -> None:
@@ -146,9 +152,21 @@ class Keeper:
             self._notice(f"not kept for now: {problem}")
         elif problem is None and said is not None:
             self._notice("all of it is kept again")
+        self._tell_of_another()
         bug, self._bug = self._bug, None
         if bug is not None:
             raise bug
+
+    def _tell_of_another(self) -> None:
+        """Say where another chat has gone, before or while its branch is taken from it."""
+        elsewhere, self._elsewhere = self._elsewhere, None
+        if elsewhere is None or elsewhere[1] == self._told:
+            return
+        session, self._told = elsewhere
+        self._notice(
+            f"another chat has gone on with this conversation; its last turn stays there as the "
+            f"end {end_name(self._told)}, and branch {session.branch} follows this chat"
+        )
 
     def _rouse(self) -> None:
         """Have the thread look at it soon; it is started where it is first needed."""

@@ -77,8 +77,11 @@ class Store:
         """Let go of the file."""
         self._database.close()
 
-    def put(self, session: Session, turns: Iterable[Turn] = ()) -> None:
+    def put(self, session: Session, turns: Iterable[Turn] = ()) -> int | None:
         """Write the session as it is now, and these turns of it; committed on return.
+
+        Returns the newest turn of the branch in hand where another process has moved it since
+        the last `put`, and to another turn than this one does; else None.
 
         What another process did to the session meanwhile stays: its turns, and the name and
         each branch that didn't change here since the last `put`. The first `put` of a session
@@ -91,7 +94,9 @@ class Store:
             key = write_session(db, merged)
             write_turns(db, key, turns)
             self._require(db, key, session, turns)
+            theirs = _moved_elsewhere(session, self._written.get(session.id), stored)
         self._written[session.id] = session
+        return theirs
 
     def session(self, reference: str) -> Session:
         """The one with this id, this name, or the only one whose id begins like this."""
@@ -224,3 +229,11 @@ def _merged(session: Session, last: Session | None, stored: Standing | None) -> 
         branches={**stored.branches, **{branch: heads[branch] for branch in moved}},
         updated=max(stored.updated, session.updated),
     )
+
+
+def _moved_elsewhere(session: Session, last: Session | None, stored: Standing | None) -> int | None:
+    """Where others moved the branch in hand since this process wrote it `last`; None: nowhere."""
+    if last is None or stored is None:
+        return None
+    theirs = stored.branches.get(session.branch)
+    return None if theirs in (last.branches.get(session.branch), session.head) else theirs

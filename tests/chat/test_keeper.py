@@ -31,12 +31,13 @@ class Shelf(Store):
         super().__init__(base)
         self.puts: list[tuple[str, tuple[int, ...]]] = []
 
-    def put(self, session: Session, turns: Iterable[Turn] = ()) -> None:
+    def put(self, session: Session, turns: Iterable[Turn] = ()) -> int | None:
         turns = tuple(turns)
         if self.failing is not None:
             raise StoreError(self.failing)
-        super().put(session, turns)
+        theirs = super().put(session, turns)
         self.puts.append((session.id, tuple(turn.id for turn in turns)))
+        return theirs
 
 
 @pytest.fixture
@@ -292,3 +293,20 @@ def test_the_store_that_was_replaced_gets_what_follows(
     kept.keep(session_of(head=2), replace(turn_of(2, 1), reply="whole"))
     assert said[1:] == ["all of it is kept again"]
     assert [turn.reply for turn in shelf.turns("5e5510")] == ["", "whole"]
+
+
+def test_another_chat_that_went_on_meanwhile_is_told_of_once_each_time() -> None:
+    notes: list[str] = []
+    with Store.open() as mine, Store.open() as other, closing(Keeper(mine, notes.append)) as keeper:
+        here = session_of(head=1)
+        keeper.keep(here, turn_of(1))
+        there = other.session(here.id)
+        other.put(there)
+        assert other.put(replace(there, branches={"main": 2}), (turn_of(2, 1),)) is None
+        keeper.keep(here, turn_of(3, 1))
+        keeper.keep(replace(here, branches={"main": 3}), turn_of(3, 1))
+        assert len(notes) == 1 and "the end @00000, and branch main" in notes[0]
+        assert mine.session(here.id).head == 3
+        other.put(replace(there, branches={"main": 4}), (turn_of(4, 2),))
+        keeper.keep(replace(here, branches={"main": 5}), turn_of(5, 3))
+        assert len(notes) == 2
