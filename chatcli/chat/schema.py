@@ -81,8 +81,7 @@ def stored_version(db: sqlite3.Connection, path: Path) -> int:
 
     Raises StoreError for one of a newer chatcli and for a database of another program.
     """
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+    application, version, tables = _marks(db)
     if application == APPLICATION_ID:
         if version > len(MIGRATIONS):
             raise StoreError(
@@ -90,13 +89,30 @@ def stored_version(db: sqlite3.Connection, path: Path) -> int:
                 f"{len(MIGRATIONS)}); update chatcli, or name another folder in CHATCLI_DATA"
             )
         return int(version)
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application or version or tables:
         raise StoreError(
             f"{path} is a database of another program; move it away, "
             "or name another folder in CHATCLI_DATA"
         )
     return 0
+
+
+def _marks(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """The program's id, the layout and the number of tables, all of the same moment.
+
+    Read one by one, half of them could be from before another process made the tables.
+    """
+    alone = not db.in_transaction
+    if alone:
+        db.execute("BEGIN")
+    try:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        if alone and db.in_transaction:
+            db.execute("ROLLBACK")
+    return application, version, tables
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
