@@ -14,7 +14,7 @@ from chatcli.probe.score import score
 __all__ = ["scoring"]
 
 _LONG = 2048  # tokens, where the context holds so many
-_WIDE = 512  # of a vocabulary of 152k: 311 MB of logits in the bare pass
+_WIDE = 256  # of a vocabulary of 152k: 156 MB of logits in the bare pass
 
 
 def scoring(shop: Workshop) -> Iterator[Figure]:

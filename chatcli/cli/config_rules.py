@@ -29,6 +29,7 @@ _BESIDE = (
     ("system", "chat"),
     ("after_chain", "characters"),
     ("var", "prompt"),
+    ("shots", "prompt"),
     ("rank", "lora"),
     ("alpha", "lora"),
     ("dropout", "lora"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import chatcli
+from chatcli.folders import config_folder
 from tests.cli.world import run
 from tests.fakes import tiny_checkpoint
 from tests.shared import shared_path
@@ -318,3 +319,22 @@ def test_a_line_that_does_not_fit_is_named(tiny: Path) -> None:
     outcome = run("score", "-m", tiny, "-", "--jsonl", stdin=stdin)
     assert outcome.status == 1
     assert outcome.only_error.startswith("standard input, line 1: the prompt and the choice 'a'")
+
+
+def test_what_a_config_file_says_of_a_prompt_waits_for_one(roomy: Path) -> None:
+    path = config_folder() / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('[score]\nshots = 0\nnorm = "token"\n', encoding="utf-8")
+    assert run("score", "-m", roomy, "ab").status == 0
+    words = ["score", "-m", str(roomy), "Cold.", "--prompt", "sentiment", "--json"]
+    (found,) = run(*words).objects
+    (flagged,) = run(*words, "--shots", "1", "--norm", "byte").objects
+    assert found["norm"] == "token" and flagged["norm"] == "byte"
+    assert len(found["prompt_ids"]) < len(flagged["prompt_ids"])
+
+
+def test_the_transformers_engine_scores_alike(tiny: Path) -> None:
+    ours = run("score", "-m", tiny, TEXT, "--json").objects
+    theirs = run("score", "-m", tiny, TEXT, "--json", "--engine", "transformers").objects
+    assert theirs[-1]["bits"] == pytest.approx(ours[-1]["bits"], rel=1e-5)
+    assert [one.get("rank") for one in theirs] == [one.get("rank") for one in ours]
