@@ -43,6 +43,15 @@ class Node:
     folded: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What leads to a node."""
+
+    path: tuple[Node, ...]
+    ids: tuple[int, ...]
+    prompt_length: int
+
+
 class Walk:
     """The tree, and the node in hand (`at`)."""
 
@@ -50,7 +59,7 @@ class Walk:
         self._nodes = {0: Node(0, None, tuple(root), "given")}
         self._children: dict[int, list[int]] = {0: []}
         self._onward: dict[int, int] = {}  # of a node, the child that was last gone to
-        self._held = 0, tuple(root)  # a node, and all ids up to it
+        self._known: _Standing | None = None  # of the node in hand
         self._next = 1
         self._at = 0
 
@@ -72,21 +81,16 @@ class Walk:
     @property
     def ids(self) -> tuple[int, ...]:
         """All ids up to the node in hand."""
-        if self._held[0] != self._at:
-            self._held = self._at, self.ids_of(self._at)
-        return self._held[1]
+        return self._standing.ids
 
     @property
     def prompt_length(self) -> int:
         """How many of `ids` stand before the first one that was chosen."""
-        return sum(len(node.ids) for node in takewhile(_is_prompt, self.path()))
+        return self._standing.prompt_length
 
     def path(self, number: int | None = None) -> tuple[Node, ...]:
         """From the root to a node, the one in hand by default."""
-        found = [self._nodes[self._at if number is None else number]]
-        while (parent := found[-1].parent) is not None:
-            found.append(self._nodes[parent])
-        return tuple(reversed(found))
+        return self._standing.path if number is None else self._path(number)
 
     def ids_of(self, number: int) -> tuple[int, ...]:
         """All ids up to that node."""
@@ -116,7 +120,7 @@ class Walk:
         left = self.at
         if left.parent is None:
             return None
-        self._at = left.parent
+        self._at, self._known = left.parent, None
         if left.by == "typed" and not left.name and not self._children[left.number]:
             self._remove(left.number, left.parent)
         return left
@@ -126,7 +130,7 @@ class Walk:
         child = self._onward.get(self._at)
         if child is None:
             return False
-        self._at = child
+        self._at, self._known = child, None
         return True
 
     def jump(self, number: int) -> None:
@@ -134,18 +138,20 @@ class Walk:
         for node in self.path(number):
             if node.parent is not None:
                 self._onward[node.parent] = node.number
-        self._at = number
+        self._at, self._known = number, None
 
     def name(self, number: int, name: str) -> None:
         """Raises UsageError where another node has that name; "" takes the name away."""
         if name and any(node.name == name and node.number != number for node in self._all()):
             raise UsageError(f"another place is named {name!r}; choose another name")
         self._nodes[number] = replace(self._nodes[number], name=name)
+        self._known = None
 
     def fold(self, number: int) -> None:
         """Hide what follows a node, or show it again."""
         node = self._nodes[number]
         self._nodes[number] = replace(node, folded=not node.folded)
+        self._known = None
 
     def to_plain(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -158,11 +164,26 @@ class Walk:
             walk = cls()
             for node in sorted(map(_node, plain["nodes"]), key=lambda node: node.number):
                 walk._add(node)
-            walk._held = 0, walk[0].ids
             walk.jump(plain["at"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"the saved exploration is damaged ({error!r:.60})") from error
         return walk
+
+    @property
+    def _standing(self) -> _Standing:
+        """Asked at every key, and as long as the text: found once a place."""
+        if self._known is None:
+            path = self._path(self._at)
+            ids = tuple(token for node in path for token in node.ids)
+            given = sum(len(node.ids) for node in takewhile(_is_prompt, path))
+            self._known = _Standing(path, ids, given)
+        return self._known
+
+    def _path(self, number: int) -> tuple[Node, ...]:
+        found = [self._nodes[number]]
+        while (parent := found[-1].parent) is not None:
+            found.append(self._nodes[parent])
+        return tuple(reversed(found))
 
     def _add(self, node: Node) -> None:
         """Raises ValueError where its path doesn't lead to the root: parents are older."""
@@ -192,7 +213,8 @@ class Walk:
         if known is None:
             known = Node(self._next, self._at, ids, by, text, chosen)
             self._add(known)
-        self.jump(known.number)
+        self._onward[self._at] = known.number
+        self._at, self._known = known.number, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ def test_a_shelf_makes_nothing_before_it_is_needed() -> None:
         walks.save("other", "m", "cd", WALK)
     assert shelf.names() == ("山",)
     assert shelf.load("山") == WALK
+    shelf.delete("山")
+    assert shelf.names() == ()
 
 
 def test_a_folder_that_cant_be_written_says_so(tmp_path: Path) -> None:

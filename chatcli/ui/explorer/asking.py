@@ -33,6 +33,8 @@ class Shelf(Protocol):
 
     def load(self, name: str) -> Mapping[str, Any]: ...
 
+    def delete(self, name: str) -> None: ...
+
 
 PROMPTS: Mapping[AskKind, str] = {
     "search": "find a text or an id",
@@ -42,13 +44,14 @@ PROMPTS: Mapping[AskKind, str] = {
     "name": "name this place",
     "save": "save as",
     "open": "open",
+    "delete": "delete from the store",
 }
 
 
 def ask(state: State, kind: AskKind, shelf: Shelf) -> None:
     """Open the small line, with what there is to change already in it."""
     state.ask = Ask(kind, Line.of(_first(state, kind)))
-    if kind == "open":
+    if kind in ("open", "delete"):
         state.say(f"saved: {', '.join(shelf.names()) or 'nothing yet'}")
 
 
@@ -151,6 +154,14 @@ def _open(given: _Answer) -> None:
     state.tree_at, state.tree_mark = state.walk.at.number, None
 
 
+def _delete(given: _Answer) -> None:
+    name = given.text.strip()
+    if name not in given.shelf.names():
+        raise UsageError(f"no exploration {name!r} is kept")
+    given.shelf.delete(name)
+    given.state.say(f"{name} is deleted")
+
+
 _ANSWERS: Mapping[AskKind, Callable[[_Answer], None]] = {
     "search": _search,
     "watch": _watch,
@@ -159,4 +170,5 @@ _ANSWERS: Mapping[AskKind, Callable[[_Answer], None]] = {
     "name": _name,
     "save": _save,
     "open": _open,
+    "delete": _delete,
 }

@@ -254,6 +254,7 @@ _ASKS: Mapping[str, AskKind] = {
     "a": "name",
     "W": "save",
     "R": "open",
+    "D": "delete",
 }
 _COMMANDS: Mapping[str, Action] = {
     " ": lambda desk: moves.draw(desk.state, 1),

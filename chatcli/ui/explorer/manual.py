@@ -33,7 +33,7 @@ _SECTIONS = (
             ("[ ]", "waterfall: stages before, behind"),
             ("a", "name this place"),
             ("tree: Enter f x", "go there, fold, mark to compare"),
-            ("W R", "save the walk in the store, open one"),
+            ("W R D", "save the walk in the store; open one, delete one"),
             ("c", "characters: the model's own distribution, or after the chain"),
             ("1 to 5  i  ?", "views, typing, this help"),
             ("q  Q", "leave and print the text; the ids too"),

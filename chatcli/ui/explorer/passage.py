@@ -19,6 +19,7 @@ __all__ = ["CURSOR", "passage", "spelled_nodes"]
 CURSOR: Fragment = ("[SetCursorPosition]", "")
 _HERE: Fragment = ("class:mark", "▏")
 _NEWLINE = "↵"
+_MANY = 1 << 40
 _LONGEST = 4  # bytes of a character
 
 
@@ -35,16 +36,23 @@ def passage(
     """At most `rows` rows; the cursor stands in them unless something else is `asked`."""
     cursor = [] if asked else [CURSOR]
     mark = [] if typing else [_HERE]
-    tail = [*_typed(line.before), *cursor, *mark, *_typed(line.after)]
-    fragments = [*_recent(tokenizer, path, columns * rows), *tail]
+    cells = columns * rows
+    tail = [*_typed(line.before[-cells:]), *cursor, *mark, *_typed(line.after[:cells])]
+    # A wide character of four bytes may be as many tokens.
+    fragments = [*spelled_nodes(tokenizer, path, last=2 * cells), *tail]
     return _wrapped(fragments, max(2, columns - 1))[-rows:]
 
 
-def spelled_nodes(tokenizer: Tokenizer, nodes: Sequence[Node]) -> list[Fragment]:
-    """Whole characters where tokens complete them, bytes and control tokens as they are named."""
+def spelled_nodes(
+    tokenizer: Tokenizer, nodes: Sequence[Node], *, last: int = _MANY
+) -> list[Fragment]:
+    """Whole characters where tokens complete them, bytes and control tokens as they are named.
+
+    Of the tokens only the `last` are spelt.
+    """
     found: list[Fragment] = []
     held, labels, style = b"", "", ""
-    for node, token in ((each, token) for each in nodes for token in each.ids):
+    for node, token in _last(nodes, last):
         special = tokenizer.is_special(token)
         data = b"" if special else tokenizer.token_bytes(token)
         style = _style(node)
@@ -61,15 +69,15 @@ def spelled_nodes(tokenizer: Tokenizer, nodes: Sequence[Node]) -> list[Fragment]
     return [*found, (style, labels)] if labels else found
 
 
-def _recent(tokenizer: Tokenizer, path: Sequence[Node], cells: int) -> list[Fragment]:
-    """As much of the end of the path as may fill that many cells."""
-    nodes, length = [], 0
-    for node in reversed(path):
-        nodes.append(node)
-        length += len(node.ids)
-        if length > cells:
+def _last(nodes: Sequence[Node], count: int) -> list[tuple[Node, int]]:
+    """The last tokens, each with its node."""
+    found: list[tuple[Node, int]] = []
+    for node in reversed(nodes):
+        room = count - len(found)
+        if room <= 0:
             break
-    return spelled_nodes(tokenizer, nodes[::-1])
+        found += [(node, token) for token in reversed(node.ids[-room:])]
+    return found[::-1]
 
 
 def _typed(text: str) -> Iterator[Fragment]:

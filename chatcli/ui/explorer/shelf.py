@@ -34,3 +34,8 @@ class StoreShelf:
         """The one of that name."""
         with Walks.open() as walks:
             return walks.load(name, self._checkpoint.digest)
+
+    def delete(self, name: str) -> None:
+        """Remove it, from the disk too."""
+        with Walks.open() as walks:
+            walks.delete(name)

@@ -26,7 +26,7 @@ __all__ = ["VIEWS", "Ask", "AskKind", "State", "View"]
 
 View = Literal["table", "waterfall", "tree", "watch", "characters", "help"]
 VIEWS: tuple[View, ...] = ("table", "waterfall", "tree", "watch", "characters")
-AskKind = Literal["search", "watch", "break", "set", "name", "save", "open"]
+AskKind = Literal["search", "watch", "break", "set", "name", "save", "open", "delete"]
 
 PAST = 48  # places before, at which watched strings are shown
 

@@ -90,7 +90,7 @@ def _row(state: State, one: Stretch, columns: int) -> Row:
     name = [("class:heading", f" [{shown}]")] if shown else []
     head: Row = [(base, f"{hand}{here}{mark} "), ("class:border", lines)]
     space = room - row_width(head) - row_width(name)
-    text = _end_of(spelled_nodes(state.tokenizer, one.nodes), space)
+    text = _end_of(spelled_nodes(state.tokenizer, one.nodes, last=columns), space)
     row = clip_row([*head, *text, *name], room)
     gap = " " * (columns - 1 - row_width(row) - len(figures))
     return [*row, ("class:figures", gap + figures)]
@@ -142,7 +142,7 @@ def _side(state: State, sign: str, nodes: Sequence[Node], columns: int) -> Row:
 
 
 def _cut(state: State, nodes: Sequence[Node], cells: int) -> Row:
-    return _end_of(spelled_nodes(state.tokenizer, nodes), cells)
+    return _end_of(spelled_nodes(state.tokenizer, nodes, last=cells), cells)
 
 
 def _flat(state: State, nodes: Sequence[Node]) -> Row:

@@ -49,6 +49,9 @@ class Shelf:
             raise StoreError(f"no exploration {name!r} is kept")
         return self.kept[name]
 
+    def delete(self, name: str) -> None:
+        del self.kept[name]
+
 
 def state_of(
     model: LanguageModel, config: SamplingConfig = CONFIG, walk: Walk | None = None

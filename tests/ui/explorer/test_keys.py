@@ -232,6 +232,8 @@ def test_a_walk_is_saved_and_opened_again() -> None:
     other.keys(ESC, "R", shows("saved: 山"), "山", ENTER)
     assert other.state.walk.ids == person.state.walk.ids
     other.keys("R", "河", ENTER, shows("no exploration '河'"), ESC)
+    other.keys("D", "河", ENTER, shows("no exploration '河'"), ESC, "D", "山", ENTER)
+    assert not shelf.kept
 
 
 def test_arrows_give_back_and_go_on() -> None:
