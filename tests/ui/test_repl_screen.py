@@ -36,14 +36,14 @@ max_tokens is 3 (was 40) · next reply: greedy
 …穆
 — cut at 3 tokens; /continue goes on —
 on the new branch 另一条, 2 turns
-back to before turn 2 (世界上最高的山？); /branches still has it
+back to before turn 2 (世界上最高的山？); /switch main leads there again
 chatcli: no setting 'temprature'; did you mean temperature?
    branch  turns  last turn
-   main        2  世界上最高的山？ → 珠穆
+↳  main        2  世界上最高的山？ → 珠穆
 •  另一条      1  你好 → 你好！很高兴认识你。
 this conversation is 山
 to go on: chatcli chat --session '山'"""
-NARROW = WIDE.replace("still has it", "still\nhas it")
+NARROW = WIDE.replace("main leads", "main\nleads")
 
 
 @pytest.mark.parametrize(("columns", "expected"), [(120, WIDE), (60, NARROW)])

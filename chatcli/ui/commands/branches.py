@@ -10,6 +10,7 @@ from chatcli.errors import UsageError
 from chatcli.text.visible import visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.commands.registry import Command, Word, no_argument
+from chatcli.ui.commands.words import plain_text
 from chatcli.ui.figures import count
 from chatcli.ui.panel import clip
 
@@ -24,7 +25,7 @@ _MESSAGE = 24  # cells of a message, so that its reply is seen too
 def _branch(repl: Repl, argument: str) -> bool:
     if not argument:
         raise UsageError("/branch needs a name for the new branch: /branch other")
-    repl.talk.branch(argument)
+    repl.talk.branch(plain_text(argument))
     repl.say(f"on the new branch {repl.talk.session.branch}, {_length(repl)}")
     return True
 
@@ -33,13 +34,22 @@ def _branches(repl: Repl, argument: str) -> bool:
     no_argument("branches", argument)
     views = repl.talk.branches()
     columns = (
-        Column("", ["•" if view.current else "" for view in views]),
+        Column("", [_sign(repl, view) for view in views]),
         Column("branch", [visible(view.name) for view in views]),
         Column("turns", [f"{view.turns:,}" for view in views], right=True),
         Column("last turn", [_last(repl, view) for view in views], gives=True),
     )
     repl.say("\n".join(table_lines(columns, repl.env.columns())))
     return True
+
+
+def _sign(repl: Repl, view: BranchView) -> str:
+    """Whether a branch is in hand, or goes on from where we are."""
+    if view.current:
+        return "•"
+    head, path = repl.talk.head, repl.talk.tree.path(view.head)
+    goes_on = path[-1:] != (head,) and (head in path if head is not None else bool(path))
+    return "↳" if goes_on else ""
 
 
 def _last(repl: Repl, view: BranchView) -> str:
@@ -57,7 +67,8 @@ def _line(text: str) -> str:
 def _switch(repl: Repl, argument: str) -> bool:
     if not argument:
         raise UsageError("/switch needs the name of a branch; /branches lists them")
-    repl.talk.switch(argument)
+    names = [view.name for view in repl.talk.branches()]
+    repl.talk.switch(argument if argument in names else plain_text(argument))
     repl.say(f"on branch {repl.talk.session.branch}, {_length(repl)}")
     repl.show_past(last=1)
     return True
@@ -88,8 +99,8 @@ COMMANDS = (
         "list the branches, and ends that have no name",
         "Branches",
         _branches,
-        details="• marks the one in hand; an earlier reply or an undone turn is an end, @ and\n"
-        "some digits, until a branch leads to it",
+        details="• marks the one in hand, ↳ what goes on from here; an earlier reply or an\n"
+        "undone turn is an end, @ and some digits, until a branch leads to it",
     ),
     Command(
         "switch",
@@ -98,5 +109,6 @@ COMMANDS = (
         "Branches",
         _switch,
         _names,
+        "of an @… as much as no other begins with; a name with spaces may stand in quotes",
     ),
 )

@@ -52,7 +52,11 @@ def _undo(repl: Repl, argument: str) -> bool:
     no_argument("undo", argument)
     turn = repl.talk.undo()
     number = len(repl.talk.path) + 1
-    repl.say(f"back to before turn {number} ({_named(turn.user)}); /branches still has it")
+    ends = [view for view in repl.talk.branches() if turn in repl.talk.tree.path(view.head)]
+    back = next((view for view in ends if view.head == turn.id), ends[-1])
+    repl.say(
+        f"back to before turn {number} ({_named(turn.user)}); /switch {back.name} leads there again"
+    )
     return True
 
 

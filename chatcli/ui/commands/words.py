@@ -1,6 +1,8 @@
 """What follows a command's name, taken apart: words, quotes, KEY=VALUE pairs.
 
-Nothing is expanded; `\\n`, `\\t` and `\\\\` are escapes only where a reader asks for them.
+One way of quoting holds for all commands: what has spaces may stand in quotes of either kind,
+and in texts for the model `\\n`, `\\t` and `\\\\` are a newline, a tab and a backslash, in quotes
+or not. Names and paths have no escapes. Nothing is expanded.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import shlex
 
 from chatcli.errors import UsageError
 
-__all__ = ["escaped", "plain_text", "read_pairs", "split_words", "unescaped"]
+__all__ = ["escaped", "plain_text", "read_pairs", "split_words", "typed_text", "unescaped"]
 
+_QUOTES = ("'", '"')
 _ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\t": "\t"}
 _ESCAPE = re.compile(r"\\[\\nt]")
 
@@ -33,8 +36,13 @@ def plain_text(argument: str) -> str:
     """A text as it was typed, less one pair of quotes around it; "none" is no text."""
     if argument == "none":
         return ""
-    quoted = len(argument) > 1 and argument[0] == argument[-1] == '"'
-    return argument[1:-1] if quoted else argument
+    quoted = argument[:1] in _QUOTES and argument.count(argument[:1]) == 2
+    return argument[1:-1] if quoted and argument[0] == argument[-1] else argument
+
+
+def typed_text(argument: str) -> str:
+    """A text for the model: `plain_text`, with its newlines and tabs for their escapes."""
+    return unescaped(plain_text(argument))
 
 
 def read_pairs(text: str) -> dict[str, str]:

@@ -53,6 +53,9 @@ def test_branches_are_listed_with_their_last_message() -> None:
         ("/branch @x", "without a leading @"),
         ("/switch", "/switch needs the name"),
         ("/switch mian", "did you mean main?"),
+        ("/switch no one", 'may stand in "quotes"'),
+        ("/branch a\nb", "one line"),
+        ("/diff a b c", 'stands in "quotes"'),
         ("/branches all", "/branches takes no argument"),
     ],
 )
@@ -62,3 +65,31 @@ def test_what_cannot_be_is_an_error_and_changes_nothing(line: str, message: str)
     before = talk.kept
     assert not talk.say(line)
     assert message in talk.err and talk.kept == before
+
+
+def test_undo_says_what_leads_back_and_branches_marks_it() -> None:
+    talk = Talk("one", "two", "three")
+    talk.say("first", "second", "/undo", "/undo")
+    (end,) = [view.name for view in talk.conversation.branches() if view.name.startswith("@")]
+    assert talk.err.count(f"/switch {end} leads there again") == 2
+    talk.say(f"/switch {end[:2]}", "/undo", "/branches")
+    assert talk.err.splitlines()[-1].split()[:3] == ["↳", end, "2"]
+
+
+def test_a_unique_beginning_of_an_end_will_do_and_others_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = iter(range(0x1E0000_0000_0000, 0x1FFFFF_0000_0000, 0x000F00_0000_0000))
+    monkeypatch.setattr("chatcli.chat.conversation.new_turn_id", lambda: next(ids))
+    talk = Talk("one")
+    talk.say("first", "/retry", "/retry")
+    assert not talk.say("/switch @1")
+    assert "'@1' may be any of @1e000, @1e0f0; give more of it" in talk.err
+    talk.say("/switch @1e00")
+    assert talk.kept.head == talk.rows[0].id
+
+
+def test_names_with_spaces_may_stand_in_quotes() -> None:
+    talk = Talk("one")
+    talk.say("first", '/branch "my way"', "/switch main", "/switch 'my way'", "/switch my way")
+    assert talk.kept.branch == "my way" and talk.conversation.branches()[1].name == "my way"
