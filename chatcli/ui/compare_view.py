@@ -98,7 +98,8 @@ def _settings(letter: str, named: Named) -> list[str]:
 
 
 def _title(letter: str, reply: Reply) -> str:
-    return " · ".join(filter(None, [letter, count(len(reply.ids), "token"), mark(reply.finish, 0)]))
+    ended = mark(reply.finish, len(reply.ids))
+    return " · ".join([letter, ended or count(len(reply.ids), "token")])
 
 
 def _outcome(found: Comparison) -> list[str]:

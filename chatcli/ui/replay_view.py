@@ -113,6 +113,8 @@ def _shared_text(trace: Trace, rerun: Rerun) -> str:
         if row.differs or not row.decided:
             break
         parts.append(detokenizer.add(row.recorded))
+    else:
+        parts.append(detokenizer.finish())
     return "".join(parts)
 
 

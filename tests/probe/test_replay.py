@@ -90,13 +90,13 @@ def test_what_is_decided_is_what_the_chain_draws_from_the_whole_row(
         sample = recorded(tmp_path / "t", rows, SamplingConfig(seed=seed), top)
         config = replay_config(sample, settings)
         chain = SamplerChain(SamplingConfig(**settings, seed=seed))
-        chain.bind(ByteTokenizer())  # type: ignore[arg-type]
+        chain.bind(ByteTokenizer())
         history = list(PROMPT)
         for found, row in zip(replay(sample, config).positions, rows, strict=True):
             memory = chain.memory(len(history) - len(PROMPT))
             if found.token is not None:
                 fresh = SamplerChain(chain.config)
-                fresh.bind(ByteTokenizer())  # type: ignore[arg-type]
+                fresh.bind(ByteTokenizer())
                 fresh.recall(memory)
                 draw = fresh.sample(row, history, prompt_length=len(PROMPT))
                 assert found.token == draw.token
@@ -155,7 +155,7 @@ def test_the_recorded_settings_give_the_recorded_tokens(
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_mirostat_goes_on_from_what_was_recorded(version: int, tmp_path: Path) -> None:
-    settings = {"mirostat": version, "mirostat_tau": 3.0, "temperature": 0.8}
+    settings: dict[str, Any] = {"mirostat": version, "mirostat_tau": 3.0, "temperature": 0.8}
     sample = recorded(
         tmp_path / "t", random_rows(5, 8, 3.0), SamplingConfig(**settings, seed=9), 120
     )
