@@ -11,7 +11,7 @@ from dataclasses import replace
 from chatcli.chat.types import Settings
 from chatcli.errors import PromptFileError, SamplingError
 from chatcli.sampling.types import SamplingConfig
-from chatcli.text.prompts import BoundPrompt
+from chatcli.text.prompts import BoundPrompt, PromptFile
 from chatcli.text.types import Message
 
 __all__ = ["apply_prompt", "around", "drop_prompt", "inside", "with_system"]
@@ -48,9 +48,29 @@ def apply_prompt(settings: Settings, prompt: BoundPrompt) -> Settings:
     )
 
 
-def drop_prompt(settings: Settings) -> Settings:
-    """Nothing said before or around the messages; the ways of sampling stay."""
-    return replace(settings, stop=(), prefill="", preamble=(), before="", after="", prompt=None)
+def drop_prompt(settings: Settings, prompt: PromptFile | None, before: Settings) -> Settings:
+    """Nothing said before or around the messages.
+
+    What `prompt` brought besides is as in `before` again, where it wasn't changed since; all
+    of that stays where the file is None: not known any more.
+    """
+    plain = replace(settings, prefill="", preamble=(), before="", after="", prompt=None)
+    if prompt is None:
+        return plain
+    brought = SamplingConfig.from_dict({**settings.sampling.to_dict(), **prompt.sampling})
+    back = {
+        key: getattr(before.sampling, key)
+        for key in prompt.sampling
+        if getattr(settings.sampling, key) == getattr(brought, key)
+    }
+    return replace(
+        plain,
+        sampling=replace(settings.sampling, **back),
+        stop=before.stop if settings.stop == prompt.stop else settings.stop,
+        max_tokens=before.max_tokens
+        if settings.max_tokens == prompt.max_tokens
+        else settings.max_tokens,
+    )
 
 
 def around(settings: Settings, typed: str) -> str:

@@ -148,7 +148,7 @@ class _Opening:
 
         session = None if store is None else self._session(store)
         if store is not None and self.flags.name is not None:
-            check_name(self.flags.name, store.sessions(), session and session.id)
+            check_name(self.flags.name, store.sessions(), None if session is None else session.id)
         model, reference = self._model(session)
         talk = Conversation(
             model,

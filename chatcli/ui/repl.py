@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from chatcli.chat.keeper import Keeper
     from chatcli.chat.store import Store
     from chatcli.model.types import LanguageModel
+    from chatcli.text.prompts import PromptFile
 
 __all__ = ["Repl", "Start", "run_repl"]
 
@@ -85,6 +86,7 @@ class Repl:
         self.told = False  # how to resume
         self.reply: Reply | None = None
         self.first = ""  # what the next line begins with
+        self.prompted: tuple[PromptFile, Settings] | None = None  # and what held before it
         self.ahead = ""  # what was typed while a reply was shown
         self._defaults = defaults
         self._window: tuple[Session, Window] | None = None

@@ -39,7 +39,7 @@ def after(
     screen: Screen | None = None,
     before: str = "",
     halfway: Callable[[Screen], Any] = lambda screen: None,
-    **words: str,
+    **words: Any,
 ) -> list[str]:
     """What a terminal with `before` on it holds when the reply is over."""
     screen = screen or Screen(60, 24)

@@ -31,7 +31,7 @@ def show(
     *,
     finish: Finish = "eos",
     watch: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
-    **words: str,
+    **words: Any,
 ) -> Reply:
     """Show a reply of `pieces`; `watch` is what goes between who makes it and who shows it."""
     frames = Frames(env, options)

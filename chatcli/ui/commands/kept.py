@@ -92,7 +92,7 @@ def _sessions(repl: Repl, typed: str) -> Iterator[str]:
 def _rename(repl: Repl, argument: str) -> bool:
     if not argument:
         raise UsageError("/rename needs a name for this conversation; /rename none takes it away")
-    name = None if argument == "none" else argument
+    name = None if argument == "none" else plain_text(argument)
     if name is not None:
         kept = repl.store.sessions() if repl.store is not None else ()
         check_name(name, kept, repl.talk.session.id)

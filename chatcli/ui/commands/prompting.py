@@ -6,18 +6,19 @@ What prompt files are is in `text.prompts`; what they change, in `chat.settings`
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatcli.chat.settings import apply_prompt, drop_prompt, with_system
-from chatcli.chat.types import system_prompt
-from chatcli.errors import PromptFileError
-from chatcli.text.prompts import find_prompt, prompt_names
+from chatcli.chat.types import Settings, system_prompt
+from chatcli.errors import PromptFileError, UsageError
+from chatcli.text.prompts import PromptFile, find_prompt, prompt_names
 from chatcli.text.visible import visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.commands.registry import Command
 from chatcli.ui.commands.settings import next_reply
-from chatcli.ui.commands.words import plain_text, read_pairs
+from chatcli.ui.commands.words import read_pairs, typed_text, unescaped
 
 if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
@@ -30,7 +31,7 @@ def _system(repl: Repl, argument: str) -> bool:
         text = system_prompt(repl.talk.settings.preamble)
         repl.say("no system prompt" if text is None else text)
         return True
-    text = plain_text(argument)
+    text = typed_text(argument)
     repl.talk.settings = with_system(repl.talk.settings, text)
     repl.say(f"system prompt {'set' if text else 'removed'}, from the next reply on")
     return True
@@ -41,14 +42,45 @@ def _prompt(repl: Repl, argument: str) -> bool:
     if not name:
         repl.say("\n".join(_prompts(repl)))
         return True
+    plain, known = _without_prompt(repl)
     if name == "none":
-        repl.talk.settings = drop_prompt(repl.talk.settings)
-        repl.say_facts("no prompt", "the ways of sampling stay", next_reply(repl))
+        repl.talk.settings, repl.prompted = plain, None
+        stays = () if known else ("its ways of sampling stay",)
+        repl.say_facts("no prompt", *stays, next_reply(repl))
         return True
-    bound = find_prompt(name).bind(read_pairs(variables))
-    repl.talk.settings = apply_prompt(repl.talk.settings, bound)
+    found = find_prompt(name)
+    bound = found.bind(_values(name, found, variables))
+    repl.talk.settings = apply_prompt(plain, bound)
+    repl.prompted = found, plain
     repl.say_facts(f"prompt {bound.name}", next_reply(repl))
     return True
+
+
+def _without_prompt(repl: Repl) -> tuple[Settings, bool]:
+    """The settings less the prompt in force, and whether it is known what that brought."""
+    settings, file, before = repl.talk.settings, None, repl.defaults
+    if settings.prompt is None:
+        return settings, True
+    if repl.prompted is not None and repl.prompted[0].name == settings.prompt:
+        file, before = repl.prompted
+    else:
+        with suppress(PromptFileError):  # it came from a path that isn't kept, or is gone
+            file = find_prompt(settings.prompt)
+    return drop_prompt(settings, file, before), file is not None
+
+
+def _values(name: str, prompt: PromptFile, typed: str) -> dict[str, str]:
+    """The variables that were typed. Raises UsageError where one is missing."""
+    values = {key: unescaped(text) for key, text in read_pairs(typed).items()}
+    for variable in prompt.variables:
+        if variable.default is None and variable.name not in values:
+            about = f" ({variable.help})" if variable.help else ""
+            value = variable.choices[0] if variable.choices else "…"
+            raise UsageError(
+                f"the prompt {prompt.name} needs a value for {variable.name}{about}: "
+                f"/prompt {name} {variable.name}={value}"
+            )
+    return values
 
 
 def _prompts(repl: Repl) -> list[str]:
@@ -79,7 +111,7 @@ def _prefill(repl: Repl, argument: str) -> bool:
     if not argument:
         repl.say(f"replies start with {settings.prefill!r}" if settings.prefill else "no prefill")
         return True
-    text = plain_text(argument)
+    text = typed_text(argument)
     repl.talk.settings = replace(settings, prefill=text)
     repl.say(f"replies start with {text!r}" if text else "no prefill, from the next reply on")
     return True
@@ -104,7 +136,7 @@ COMMANDS = (
         "show the system prompt, or give another",
         "Settings",
         _system,
-        details="/system none removes it",
+        details="/system none removes it; \\n is a newline",
     ),
     Command(
         "prompt",
@@ -114,7 +146,8 @@ COMMANDS = (
         _prompt,
         _prompt_words,
         "its system prompt, examples, ways of sampling and stop texts hold from the next reply\n"
-        "on. /prompt lists what there is; /prompt none takes it away; a path ending in .toml works",
+        "on. /prompt lists what there is; /prompt none takes it and all that it brought\n"
+        "away again; a path ending in .toml works, a value with spaces stands in quotes",
     ),
     Command(
         "prefill",
@@ -122,6 +155,6 @@ COMMANDS = (
         "how every reply starts",
         "Settings",
         _prefill,
-        details='/prefill none removes it; "in quotes " a space at the end stays',
+        details='/prefill none removes it; "in quotes " a space at the end stays; \\n is a newline',
     ),
 )

@@ -19,6 +19,8 @@ _CLEAR = "\x1b[H\x1b[2J"  # to the top left, and blank the screen; the scrollbac
 _GENERAL = (
     "A line that is no command is a message; //help says “/help”, and between lines of "
     '""" anything goes.',
+    "What has spaces stands in \"quotes\" or 'quotes' where it must be one word; in texts for the "
+    "model \\n, \\t and \\\\ are a newline, a tab and a backslash.",
     "Ctrl-C stops a reply or clears the line, twice it leaves; Ctrl-D leaves.",
     "Tab completes; /help NAME says more of a command.",
 )
@@ -39,8 +41,7 @@ def _help(repl: Repl, argument: str) -> bool:
 
 def _about(command: Command, width: int) -> Iterator[str]:
     """All that is known of one command."""
-    yield f"{_usage(command)}: {command.help}"
-    for line in command.details.splitlines():
+    for line in (f"{_usage(command)}: {command.help}", *command.details.splitlines()):
         yield from textwrap.wrap(line, width)
     if command.aliases:
         yield "also " + ", ".join(f"/{alias}" for alias in command.aliases)

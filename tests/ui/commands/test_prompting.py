@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.chat.types import system_prompt
 from chatcli.folders import config_folder
-from tests.ui.talking import Talk, contents, prompt
+from tests.ui.talking import GREEDY, Talk, contents, prompt
 
 FILE = """
 description = "x"
@@ -92,12 +92,40 @@ def test_a_prompt_file_holds_in_all_its_parts(file: Path) -> None:
     assert talk.cache[: len(first)] == first
 
 
-def test_a_prompt_can_be_taken_away_and_sampling_stays(file: Path) -> None:
+def test_a_prompt_can_be_taken_away_with_all_that_it_brought(file: Path) -> None:
     talk = Talk("one")
-    talk.say(f"/prompt {file}", "/prompt none", "hi")
+    talk.say("/set top_k 3", f"/prompt {file}", "/prompt none", "hi")
     assert talk.cache[: len(prompt(talk, "hi"))] == prompt(talk, "hi")
     assert (talk.rows[0].user, talk.kept.settings.prompt) == ("hi", None)
-    assert talk.kept.settings.sampling.top_k == 5
+    assert talk.kept.settings.sampling.top_k == 3
+    assert (talk.kept.settings.stop, talk.kept.settings.max_tokens) == ((), 40)
+
+
+def test_what_was_changed_under_a_prompt_stays_and_another_prompt_starts_without_it(
+    file: Path,
+) -> None:
+    talk = Talk("one")
+    talk.say(f"/prompt {file}", "/set max_tokens 11", "/prompt assistant", "/prompt none")
+    settings = talk.conversation.settings
+    assert settings.max_tokens == 11 and settings.sampling.top_k == GREEDY.sampling.top_k
+    assert settings.stop == () and "stay" not in talk.err
+
+
+def test_a_prompt_that_is_no_longer_known_leaves_its_ways_of_sampling(file: Path) -> None:
+    talk = Talk("one")
+    talk.say(f"/prompt {file}")
+    talk.repl.prompted = None  # as after --continue
+    talk.say("/prompt none")
+    assert talk.conversation.config.top_k == 5 and "its ways of sampling stay" in talk.err
+
+
+def test_quotes_and_escapes_are_read_in_every_text_for_the_model(file: Path) -> None:
+    talk = Talk("one")
+    talk.say('/prefill "a\\nb "', "/system 'x\\ty'")
+    assert talk.conversation.settings.prefill == "a\nb "
+    assert system_prompt(talk.conversation.settings.preamble) == "x\ty"
+    talk.say('/prompt character who="a\\\\b c"')
+    assert "You are a\\b c." in str(system_prompt(talk.conversation.settings.preamble))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +134,7 @@ def test_a_prompt_can_be_taken_away_and_sampling_stays(file: Path) -> None:
         ("/prompt asistant", "did you mean 'assistant'?"),
         ("/prompt assistant tone=x", "has no variable 'tone'"),
         ("/prompt assistant language=fr", "must be one of en, zh"),
+        ("/prompt character", "): /prompt character who=…"),
         ("/prompt assistant zh", "'zh' should be KEY=VALUE"),
     ],
 )
