@@ -53,7 +53,7 @@ def config(
     command: Annotated[
         list[str] | None,
         Argument(
-            metavar="[COMMAND]...",
+            metavar="COMMAND...",
             help="Every option of this command, such as chat or train sft.",
             autocompletion=_complete,
         ),

@@ -35,6 +35,11 @@ class _Configured:
         settle(ctx, defaults)
         return left
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What is required stands bare; typer has it in braces, which look like a choice."""
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [piece.removeprefix("{").removesuffix("}") for piece in pieces]
+
     def get_help(self, ctx: Any) -> str:
         ctx.default_map = None
         text: str = super().get_help(ctx)  # type: ignore[misc]

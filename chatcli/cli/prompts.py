@@ -91,7 +91,7 @@ def check(
     names: Annotated[
         list[str] | None,
         Argument(
-            metavar="FILE",
+            metavar="FILE...",
             help="Files or names; all there are by default.",
             autocompletion=complete_prompts,
         ),
@@ -106,7 +106,8 @@ def check(
     for problem in problems:
         env.error(problem)
     right = len(targets) - len(problems)
-    env.say(f"{right:,} of {len(targets):,} prompt files are right")
+    files = "prompt file is" if len(targets) == 1 else "prompt files are"
+    env.say(f"{right:,} of {len(targets):,} {files} right")
     return Status.ERROR if problems else Status.DONE
 
 

@@ -70,7 +70,7 @@ def show(
     id: Annotated[
         str | None,
         Argument(
-            metavar="[ID]",
+            metavar="ID",
             help="Its id, the beginning of it, or its name.",
             autocompletion=complete_sessions,
             show_default="the one used last",

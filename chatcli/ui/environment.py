@@ -92,8 +92,16 @@ class Environment:
         self._write(self.stdout, text)
 
     def say(self, text: str) -> None:
-        """A remark for the person: a line on stderr, made inert."""
-        self._write(self.stderr, visible(text) + "\n")
+        """A remark for the person: a line on stderr, made inert.
+
+        On a terminal each row gets whole words; a log gets the line as it is.
+        """
+        text = visible(text)
+        if self.stdout_is_terminal:
+            from chatcli.ui.folding import rows  # costs start-up time
+
+            text = rows(text, self.columns())
+        self._write(self.stderr, text + "\n")
 
     def error(self, text: str) -> None:
         """An error: one line on stderr, made inert, under the program's name."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-__all__ = ["SEPARATOR", "fold", "wrap"]
+__all__ = ["SEPARATOR", "fold", "rows", "wrap"]
 
 SEPARATOR = " · "
 _BREAK = re.compile("(?<=[→,]) ")
@@ -28,6 +28,14 @@ def wrap(text: str, columns: int) -> list[str]:
     Chinese, is left to the terminal. Spaces at the beginning of the text stay."""
     words = text.lstrip(" ").split(" ")
     return _filled([" " * (len(text) - len(text.lstrip(" "))) + words[0], *words[1:]], " ", columns)
+
+
+def rows(text: str, columns: int) -> str:
+    """`text` with those of its lines wrapped that are wider than `columns` cells."""
+    lines = (
+        wrap(line, columns) if cell_len(line) > columns else [line] for line in text.split("\n")
+    )
+    return "\n".join(row for line in lines for row in line)
 
 
 def _filled(parts: Iterable[str], joint: str, columns: int | None) -> list[str]:

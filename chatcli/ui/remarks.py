@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from rich.cells import cell_len
-
-from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
-from chatcli.ui.folding import fold, wrap
+from chatcli.ui.folding import fold
 
 __all__ = ["Remarks"]
 
@@ -28,13 +25,13 @@ class Remarks:
     def __call__(self, text: str) -> None:
         """Say `text`, or keep it for the end of `held`; its lines may be several."""
         if self._held is None:
-            self._say(text)
+            self._env.say(text)
         else:
             self._held.append(text)
 
     def error(self, text: str) -> None:
         """Say at once what went wrong, under the program's name."""
-        self._say(f"chatcli: {visible(text, keep_newlines=False)}")
+        self._env.error(text)
 
     def facts(self, *facts: str) -> None:
         """Say short facts in a row, folded where the screen is narrow."""
@@ -50,15 +47,4 @@ class Remarks:
         finally:
             self._held = None
             for text in waiting:
-                self._say(text)
-
-    def _say(self, text: str) -> None:
-        """A person gets whole words in each row; a log gets its lines as they are."""
-        if self._env.stdout_is_terminal:
-            columns = self._env.columns()
-            text = "\n".join(row for line in text.split("\n") for row in _rows(line, columns))
-        self._env.say(text)
-
-
-def _rows(line: str, columns: int) -> list[str]:
-    return wrap(line, columns) if cell_len(line) > columns else [line]
+                self._env.say(text)

@@ -176,7 +176,7 @@ def test_stdin_that_is_not_utf8_is_named_by_its_offset(name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("chatcli com", {"complete"}),
+        ("chatcli com", {"compare", "complete"}),
         ("chatcli complete --temp", {"--temperature"}),
         ("chatcli complete --order ", {"hf", "llamacpp", "vllm", "mlx", "textgen"}),
     ],
@@ -206,3 +206,16 @@ def test_streams_that_the_shell_closed_are_no_bug() -> None:
     done = subprocess.run(["sh", "-c", f"{line} <&- >&-"], cwd=ROOT, capture_output=True)
     assert done.returncode == 2
     assert done.stderr.startswith(b"chatcli: temperature is nan")
+
+
+def test_usage_has_no_braces_around_what_is_required() -> None:
+    for words, usage in (
+        ("sessions rename", "[OPTIONS] ID NAME"),
+        ("sessions show", "[OPTIONS] [ID]"),
+        ("sessions delete", "[OPTIONS] ID..."),
+        ("prompts check", "[OPTIONS] [FILE...]"),
+        ("config", "[OPTIONS] [COMMAND...]"),
+    ):
+        assert spawn([*words.split(), "--help"]).stdout.decode().splitlines()[0] == (
+            f"Usage: chatcli {words} {usage}"
+        )

@@ -286,3 +286,7 @@ def test_a_model_that_lacks_the_words_of_a_prompt_says_so(tmp_path: Path, own: P
     backend.save(str(tiny_checkpoint(tmp_path) / "tokenizer.json"))
     outcome = run("probs", "-m", tmp_path, "x", "--prompt", "own", "--json")
     assert outcome.status == 0 and "vocabulary has no (" in outcome.err
+
+
+def test_one_file_is_right_in_the_singular() -> None:
+    assert run("prompts", "check", "translate").err == "1 of 1 prompt file is right\n"

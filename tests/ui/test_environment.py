@@ -172,3 +172,18 @@ def test_a_terminal_that_is_not_utf8_gets_no_panel(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdout", terminal)
     assert not Environment.from_process().cursor
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_remarks_and_errors_keep_words_whole_on_a_terminal_and_lines_in_a_log(
+    terminal: bool,
+) -> None:
+    err = io.StringIO()
+    env = Environment(
+        io.StringIO(), io.StringIO(), err, stdout_is_terminal=terminal, size=lambda: (20, 24)
+    )
+    env.say("digest 7ad8cb9b and more\nshort")
+    env.error("no such thing as this one")
+    whole = ["digest 7ad8cb9b and more", "short", "chatcli: no such thing as this one"]
+    rows = ["digest 7ad8cb9b and", "more", "short", "chatcli: no such", "thing as this one"]
+    assert err.getvalue().splitlines() == (rows if terminal else whole)
