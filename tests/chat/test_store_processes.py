@@ -172,7 +172,8 @@ def test_several_that_write_at_once_do_not_disturb_each_other(
 def test_many_that_make_the_store_at_once_all_find_it_made(
     writers: Writers, tmp_path: Path
 ) -> None:
-    for attempt in range(5):
+    # How two may meet between two statements is test_schema's to try, one by one.
+    for attempt in range(2):
         store = tmp_path / str(attempt) / "kept.db"
         made = [writers.start(store, tmp_path / f"log{attempt}-{n}", 1) for n in range(8)]
         for writer in made:
