@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from chatcli.sampling.hints import HINTS
 from chatcli.sampling.orders import PRESETS
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ _SAMPLING, _MORE = "Sampling", "More sampling"
 def complete_words(*words: str) -> Callable[[str], list[str]]:
     """What the shell completes an option's value with."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def _hint(setting: str, *, again: bool = False) -> str:
+    return f"{HINTS[setting]}{'; may be given again' if again else ''}."
 
 
 def _option(*names: str, panel: str = _SAMPLING, **options: Any) -> Any:
@@ -41,7 +46,7 @@ class SamplingFlags:
             "-t",
             "--temperature",
             metavar="X",
-            help="Divides the logits; 0 is greedy.",
+            help=_hint("temperature"),
             show_default="the model's own, else 0.8",
         ),
     ] = None
@@ -51,7 +56,7 @@ class SamplingFlags:
             "-k",
             "--top-k",
             metavar="N",
-            help="Keep the N likeliest tokens; 0 is off.",
+            help=_hint("top_k"),
             show_default="the model's own, else 40",
         ),
     ] = None
@@ -61,47 +66,43 @@ class SamplingFlags:
             "-p",
             "--top-p",
             metavar="X",
-            help="Keep the likeliest tokens that together reach X; 1 is off.",
+            help=_hint("top_p"),
             show_default="the model's own, else 0.95",
         ),
     ] = None
     min_p: Annotated[
         float | None,
-        _option(
-            metavar="X", help="Keep tokens at least X times as likely as the likeliest; 0 is off."
-        ),
+        _option(metavar="X", help=_hint("min_p")),
     ] = None
     typical_p: Annotated[
         float | None,
-        _option(metavar="X", help="Keep the most typical tokens that together reach X; 1 is off."),
+        _option(metavar="X", help=_hint("typical_p")),
     ] = None
     repetition_penalty: Annotated[
         float | None,
-        _option(
-            metavar="X", help="Divide (or, below 0, multiply) the logits of tokens seen; 1 is off."
-        ),
+        _option(metavar="X", help=_hint("repetition_penalty")),
     ] = None
     frequency_penalty: Annotated[
         float | None,
-        _option(metavar="X", help="Take X off a logit for each time the token was seen; 0 is off."),
+        _option(metavar="X", help=_hint("frequency_penalty")),
     ] = None
     presence_penalty: Annotated[
         float | None,
-        _option(metavar="X", help="Take X off the logit of every token seen; 0 is off."),
+        _option(metavar="X", help=_hint("presence_penalty")),
     ] = None
     penalty_window: Annotated[
         int | None,
-        _option(metavar="N", help="How many of the last tokens the penalties look at."),
+        _option(metavar="N", help=_hint("penalty_window")),
     ] = None
     logit_bias: Annotated[
         list[str] | None,
-        _option(metavar="ID=X", help="Add X to the logit of token ID; may be given again."),
+        _option(metavar="ID=X", help=_hint("logit_bias", again=True)),
     ] = None
     order: Annotated[
         str | None,
         _option(
             metavar="NAME",
-            help=f"{', '.join(PRESETS)}, or stages separated by commas; no others run.",
+            help=_hint("order"),
             autocompletion=complete_words(*PRESETS),
         ),
     ] = None
@@ -110,94 +111,72 @@ class SamplingFlags:
     ] = False
     seed: Annotated[
         int | None,
-        _option(metavar="N", help="The same seed gives the same text; drawn and shown by default."),
+        _option(metavar="N", help=_hint("seed")),
     ] = None
-    top_n_sigma: Annotated[
-        float | None, _more("X", "Keep logits within X standard deviations of the best; 0 is off.")
-    ] = None
-    top_h: Annotated[
-        float | None, _more("X", "Keep the likeliest that hold X of the entropy; 0 is off.")
-    ] = None
-    epsilon_cutoff: Annotated[
-        float | None, _more("X", "Keep tokens of probability X or more; 0 is off.")
-    ] = None
-    eta_cutoff: Annotated[
-        float | None, _more("X", "The same, and less where entropy is high; 0 is off.")
-    ] = None
+    top_n_sigma: Annotated[float | None, _more("X", _hint("top_n_sigma"))] = None
+    top_h: Annotated[float | None, _more("X", _hint("top_h"))] = None
+    epsilon_cutoff: Annotated[float | None, _more("X", _hint("epsilon_cutoff"))] = None
+    eta_cutoff: Annotated[float | None, _more("X", _hint("eta_cutoff"))] = None
     p_less: Annotated[
         bool | None,
-        _option("--p-less/--no-p-less", panel=_MORE, help="Keep tokens of Σp² or more."),
+        _option("--p-less/--no-p-less", panel=_MORE, help=_hint("p_less")),
     ] = None
     xtc_probability: Annotated[
         float | None,
-        _more("X", "How often to remove all likely tokens but the least of them; 0 is off."),
+        _more("X", _hint("xtc_probability")),
     ] = None
-    xtc_threshold: Annotated[float | None, _more("X", "What is likely.", show_default="0.1")] = None
+    xtc_threshold: Annotated[
+        float | None, _more("X", _hint("xtc_threshold"), show_default="0.1")
+    ] = None
     xtc_spared: Annotated[
         list[str] | None,
         _more(
             "TEXT",
-            "Not to be removed (orders mlx, textgen); may be given again.",
+            _hint("xtc_spared", again=True),
             show_default="newline and end",
         ),
     ] = None
-    dynatemp_range: Annotated[
-        float | None, _more("X", "Temperature ± X, by how high entropy is; 0 is off.")
-    ] = None
+    dynatemp_range: Annotated[float | None, _more("X", _hint("dynatemp_range"))] = None
     dynatemp_exponent: Annotated[
-        float | None, _more("X", "Above 1, cold for longer.", show_default="1")
+        float | None, _more("X", _hint("dynatemp_exponent"), show_default="1")
     ] = None
-    dry_multiplier: Annotated[
-        float | None, _more("X", "Penalise what would prolong a repeat; 0 is off.")
-    ] = None
-    dry_base: Annotated[
-        float | None, _more("X", "The penalty grows by this with each token.", show_default="1.75")
-    ] = None
+    dry_multiplier: Annotated[float | None, _more("X", _hint("dry_multiplier"))] = None
+    dry_base: Annotated[float | None, _more("X", _hint("dry_base"), show_default="1.75")] = None
     dry_allowed_length: Annotated[
-        int | None, _more("N", "The shortest repeat that is penalised.", show_default="2")
+        int | None, _more("N", _hint("dry_allowed_length"), show_default="2")
     ] = None
-    dry_window: Annotated[int | None, _more("N", "How many of the last tokens DRY looks at.")] = (
-        None
-    )
+    dry_window: Annotated[int | None, _more("N", _hint("dry_window"))] = None
     dry_breakers: Annotated[
         list[str] | None,
         _more(
             "TEXT",
-            "Where a repeat ends; may be given again.",
+            _hint("dry_breakers", again=True),
             show_default="newline, colon, quote and asterisk",
         ),
     ] = None
-    no_repeat_ngram_size: Annotated[
-        int | None, _more("N", "No N tokens occur twice in a row; 0 is off.")
-    ] = None
+    no_repeat_ngram_size: Annotated[int | None, _more("N", _hint("no_repeat_ngram_size"))] = None
     bad_words: Annotated[
         list[str] | None,
-        _more("TEXT", "Never say TEXT, or the ids of [5,6]; may be given again."),
+        _more("TEXT", _hint("bad_words", again=True)),
     ] = None
     sequence_bias: Annotated[
         list[str] | None,
-        _more("TEXT=X", "Add X to what would complete TEXT, or [5,6]; may be given again."),
+        _more("TEXT=X", _hint("sequence_bias", again=True)),
     ] = None
-    allowed_ids: Annotated[str | None, _more("ID,ID", "Say nothing but these tokens.")] = None
-    min_length: Annotated[
-        int | None, _more("N", "No end before prompt and reply have N tokens; 0 is off.")
-    ] = None
-    min_new_tokens: Annotated[
-        int | None, _more("N", "No end before the reply has N tokens; 0 is off.")
-    ] = None
+    allowed_ids: Annotated[str | None, _more("ID,ID", _hint("allowed_ids"))] = None
+    min_length: Annotated[int | None, _more("N", _hint("min_length"))] = None
+    min_new_tokens: Annotated[int | None, _more("N", _hint("min_new_tokens"))] = None
     adaptive_target: Annotated[
         float | None,
-        _more("X", "Draw tokens whose probability is X on the average; -1 is off."),
+        _more("X", _hint("adaptive_target")),
     ] = None
     adaptive_decay: Annotated[
-        float | None, _more("X", "How slowly that average forgets.", show_default="0.9")
+        float | None, _more("X", _hint("adaptive_decay"), show_default="0.9")
     ] = None
-    mirostat: Annotated[
-        int | None, _more("N", "Keep the surprise near tau: version 1 or 2; 0 is off.")
-    ] = None
-    mirostat_tau: Annotated[
-        float | None, _more("X", "The surprise to keep, in bits.", show_default="5")
-    ] = None
-    mirostat_eta: Annotated[
-        float | None, _more("X", "How fast it is corrected.", show_default="0.1")
-    ] = None
+    mirostat: Annotated[int | None, _more("N", _hint("mirostat"))] = None
+    mirostat_tau: Annotated[float | None, _more("X", _hint("mirostat_tau"), show_default="5")] = (
+        None
+    )
+    mirostat_eta: Annotated[float | None, _more("X", _hint("mirostat_eta"), show_default="0.1")] = (
+        None
+    )

@@ -103,14 +103,17 @@ def as_message(line: str) -> str:
     return line[1:] if _ESCAPED.match(line) else line
 
 
-def find(commands: Sequence[Command], name: str) -> Command:
-    """The command called `name`. Raises UsageError, with the nearest, where there is none."""
+def find(commands: Sequence[Command], name: str, typed: str = "") -> Command:
+    """The command called `name`. Raises UsageError, with the nearest, where there is none.
+
+    `typed` is how the line begins in which it was asked for, less the slash, if not with `name`.
+    """
     known = {each: command for command in commands for each in (command.name, *command.aliases)}
     if name in known:
         return known[name]
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     hint = f"did you mean /{near[0]}?" if near else "/help lists them"
-    raise UsageError(f"no command /{name}; {hint} (a message that starts so: //{name})")
+    raise UsageError(f"no command /{name}; {hint} (a message that starts so: //{typed or name})")
 
 
 def no_argument(name: str, argument: str) -> None:

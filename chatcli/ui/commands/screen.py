@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatcli.errors import UsageError
-from chatcli.ui.commands.registry import GROUPS, Command, find, no_argument
+from chatcli.ui.commands.registry import GROUPS, Command, Word, find, no_argument
+from chatcli.ui.commands.values import ABOUT
 
 if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
@@ -22,7 +23,7 @@ _GENERAL = (
     "What has spaces stands in \"quotes\" or 'quotes' where it must be one word; in texts for the "
     "model \\n, \\t and \\\\ are a newline, a tab and a backslash.",
     "Ctrl-C stops a reply or clears the line, twice it leaves; Ctrl-D leaves.",
-    "Tab completes; /help NAME says more of a command.",
+    "Tab completes; /help NAME says more of a command or setting.",
 )
 
 
@@ -31,12 +32,21 @@ def _help(repl: Repl, argument: str) -> bool:
 
     width = max(20, min(repl.env.columns(), 100) - 1)
     if argument:
-        lines = [*_about(find(EVERY, argument.removeprefix("/")), width)]
+        lines = [*_help_of(EVERY, argument, width)]
     else:
         lines = [line for group in GROUPS for line in _group(group, EVERY, width)]
         lines += [line for text in _GENERAL for line in textwrap.wrap(text, width)]
     repl.say("\n".join(lines))
     return True
+
+
+def _help_of(commands: Sequence[Command], argument: str, width: int) -> Iterator[str]:
+    """Of a command, or else of a setting: "retry", "/retry", "temperature", "set top-k"."""
+    name = argument.removeprefix("/")
+    key = name.removeprefix("set ").strip().replace("-", "_")
+    if key in ABOUT:
+        return iter(textwrap.wrap(f"/set {key}: {ABOUT[key]}", width))
+    return _about(find(commands, name, f"help {argument}"), width)
 
 
 def _about(command: Command, width: int) -> Iterator[str]:
@@ -101,7 +111,8 @@ def _exit(repl: Repl, argument: str) -> bool:
 def _names(repl: Repl, typed: str) -> Iterator[str]:
     from chatcli.ui.commands.all import COMMANDS as EVERY
 
-    yield from (command.name for command in EVERY)
+    yield from (Word(command.name, command.help) for command in EVERY)
+    yield from (Word(key, about) for key, about in ABOUT.items())
 
 
 COMMANDS = (
@@ -123,8 +134,8 @@ COMMANDS = (
     ),
     Command(
         "help",
-        "[COMMAND]",
-        "this list, or more about a command",
+        "[NAME]",
+        "this list, or more about a command or setting",
         "Screen",
         _help,
         _names,

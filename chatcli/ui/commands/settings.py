@@ -14,8 +14,8 @@ from chatcli.errors import UsageError
 from chatcli.text.visible import visible
 from chatcli.ui.columns import Column, table_lines
 from chatcli.ui.commands.presets import apply_preset
-from chatcli.ui.commands.registry import Command
-from chatcli.ui.commands.values import KEYS, changed, choices, known, spell, value_of
+from chatcli.ui.commands.registry import Command, Word
+from chatcli.ui.commands.values import ABOUT, KEYS, changed, choices, known, spell, value_of
 from chatcli.ui.commands.words import read_pairs
 from chatcli.ui.folding import fold
 from chatcli.ui.panel import clip
@@ -31,7 +31,7 @@ _ALWAYS = ("temperature", "top_k", "top_p", "order", "seed", "max_tokens", "over
 
 def _set(repl: Repl, argument: str) -> bool:
     before = repl.talk.settings
-    given = _assignments(argument, before)
+    given = {known(key): value for key, value in _assignments(argument, before).items()}
     after = changed(before, given, repl.defaults)
     repl.talk.settings = after
     repl.say_facts(*(_now(key, before, after) for key in given), next_reply(repl))
@@ -148,7 +148,7 @@ def _presets(repl: Repl) -> list[str]:
 
 
 def _get_words(repl: Repl, typed: str) -> Iterable[str]:
-    return KEYS
+    return (Word(each, ABOUT[each]) for each in KEYS)
 
 
 def _preset_words(repl: Repl, typed: str) -> Iterable[str]:
@@ -159,7 +159,7 @@ def _set_words(repl: Repl, typed: str) -> Iterable[str]:
     """Keys, then the values of the one that was typed."""
     key, space, _ = typed.partition(" ")
     if not space:
-        return (f"{each} " for each in KEYS)
+        return (Word(f"{each} ", ABOUT[each]) for each in KEYS)
     return (f"{key} {word}" for word in _values(repl, key))
 
 
@@ -174,8 +174,10 @@ def pair_words(repl: Repl, typed: str) -> Iterator[str]:
     """KEY=VALUE after KEY=VALUE: what the last one may become."""
     before, last = typed[: typed.rfind(" ") + 1], typed[typed.rfind(" ") + 1 :]
     key, equals, _ = last.partition("=")
-    words = (f"{key}={each}" for each in _values(repl, key)) if equals else (f"{k}=" for k in KEYS)
-    yield from (before + word for word in words)
+    if equals:
+        yield from (f"{before}{key}={each}" for each in _values(repl, key))
+    else:
+        yield from (Word(f"{before}{each}=", ABOUT[each]) for each in KEYS)
 
 
 COMMANDS = (

@@ -14,14 +14,23 @@ from typing import Any, get_type_hints
 
 from chatcli.chat.types import Settings
 from chatcli.errors import UsageError
+from chatcli.sampling.hints import HINTS
 from chatcli.sampling.types import SamplingConfig
 from chatcli.ui.commands.kinds import KINDS, Kind
 
-__all__ = ["KEYS", "changed", "choices", "spell", "value_of"]
+__all__ = ["ABOUT", "KEYS", "changed", "choices", "spell", "value_of"]
 
 _SAMPLING = tuple(part.name for part in fields(SamplingConfig))
 KEYS = (*_SAMPLING, "max_tokens", "stop", "overflow")
 _HINTS = get_type_hints(Settings) | get_type_hints(SamplingConfig)
+
+# What each of KEYS does, in a line.
+ABOUT: Mapping[str, str] = {
+    **HINTS,
+    "max_tokens": "End a reply after N tokens",
+    "stop": "End a reply before this text, or before one of several",
+    "overflow": "When the context is full: error, drop-oldest (turns), or slide (inside a reply)",
+}
 
 # What other programs call them; who types such a name is told ours.
 _ELSEWHERE = {
@@ -59,9 +68,12 @@ def changed(settings: Settings, given: Mapping[str, str], defaults: Settings) ->
 
 
 def known(key: str) -> str:
-    """`key`, where it is one of KEYS. Raises UsageError, with the nearest, where it isn't."""
-    if key in KEYS:
-        return key
+    """The one of KEYS that `key` is, or is but for its dashes, as an option has them.
+
+    Raises UsageError, with the nearest, where it is none.
+    """
+    if (spelt := key.replace("-", "_")) in KEYS:
+        return spelt
     near = [_ELSEWHERE[key]] if key in _ELSEWHERE else get_close_matches(key.lower(), KEYS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KEYS)}"
     raise UsageError(f"no setting {key!r}; {hint}")

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from chatcli.ui.commands.all import COMMANDS
 from chatcli.ui.commands.registry import GROUPS
+from chatcli.ui.commands.values import ABOUT, KEYS
 from tests.ui.talking import Talk
 
 
@@ -41,6 +42,30 @@ def test_help_of_no_command_suggests_one() -> None:
     talk = Talk()
     assert not talk.say("/help /rety")
     assert "did you mean /retry?" in talk.err
+    assert not talk.say("/help x")
+    assert "(a message that starts so: //help x)" in talk.err
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_help_has_a_line_for_every_setting(key: str) -> None:
+    talk = Talk()
+    assert talk.say(f"/help {key}", f"/help set {key.replace('_', '-')}")
+    line = f"/set {key}: {ABOUT[key]}"
+    assert " ".join(talk.err.split()) == f"{line} {line}"
+    assert max(map(cell_len, talk.err.splitlines())) < 80
+
+
+def test_tab_says_what_each_setting_does() -> None:
+    talk = Talk()
+    for line in ("/set typ", "/get typ", "/retry typ", "/help typ"):
+        (word,) = talk.repl.complete(line)
+        assert word.description == ABOUT["typical_p"], line
+
+
+def test_an_option_s_spelling_of_a_setting_works() -> None:
+    talk = Talk()
+    assert talk.say("/set top-k 5", "/set min-p=0.1", "/get top-k")
+    assert (talk.conversation.config.top_k, talk.conversation.config.min_p) == (5, 0.1)
 
 
 @pytest.mark.parametrize("alias", ["?", "quit", "bye", "regen", "reset"])
