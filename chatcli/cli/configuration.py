@@ -36,7 +36,7 @@ Options = Mapping[str, Any]  # by key: the option as typer holds it
 _PRESETS = "presets"
 _MODEL_KEYS = frozenset({"model", "engine", "device", "dtype", "context"})
 # They are said for one run; no file should say them for all.
-_EACH_TIME = frozenset({"continue", "force", "name", "resume", "session", "yes"})
+_EACH_TIME = frozenset({"continue", "force", "name", "resume", "session", "trace", "yes"})
 # It must work whatever the file holds, so it takes nothing from it.
 _ITSELF = ("config",)
 _NO_OPTIONS = frozenset({"help", "version", "install_completion", "show_completion"})

@@ -19,6 +19,8 @@ from chatcli.sampling.types import SamplingConfig
 
 __all__ = ["read_trace"]
 
+_LARGEST = 1 << 24  # ids of a vocabulary; the largest known has 2**18
+
 
 def read_trace(path: Path) -> Trace:
     """The trace in a file; one that breaks off has what is whole of it, and says where.
@@ -102,6 +104,7 @@ class _Reading:
 
 def _sample(plain: Mapping[str, Any]) -> dict[str, Any]:
     sampling = SamplingConfig.from_dict(plain["sampling"])
+    _check_prompt(plain)
     return {
         "sample": int(plain["sample"]),
         "seed": int(plain["seed"]),
@@ -114,6 +117,17 @@ def _sample(plain: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_length": int(plain["prompt_length"]),
         "positions": [],
     }
+
+
+def _check_prompt(plain: Mapping[str, Any]) -> None:
+    """Raise ValueError where ids or their number can't be."""
+    ids, size = plain["prompt_ids"], int(plain["checkpoint"]["vocab_size"])
+    if not 0 < size <= _LARGEST or not all(0 <= int(id_) < size for id_ in ids):
+        raise ValueError("ids beyond the vocabulary")
+    if not 0 <= int(plain["prompt_length"]) <= len(ids) or not ids:
+        raise ValueError("a prompt of another length")
+    for name in ("name", "dtype", "digest"):
+        str(plain["checkpoint"][name])
 
 
 def _position(plain: Mapping[str, Any]) -> Position:
@@ -137,6 +151,8 @@ def _position(plain: Mapping[str, Any]) -> Position:
     )
     if tokens.shape != logits.shape or not np.isfinite(logits).all():
         raise ValueError("candidates without logits")
+    if np.unique(tokens).size != tokens.size or tokens.min(initial=1 << 62) < 0:
+        raise ValueError("candidates that aren't ids")
     if position.token not in tokens or logits[tokens == position.token] != position.logit:
         raise ValueError("the token isn't among its candidates")
     return position
@@ -151,6 +167,8 @@ def _rest(plain: Mapping[str, Any]) -> Rest:
 
 def _check_place(sample: Mapping[str, Any], found: Position) -> None:
     """Raise ValueError where the position doesn't follow, or its numbers contradict each other."""
+    if found.tokens.max() >= sample["checkpoint"]["vocab_size"]:
+        raise ValueError("candidates beyond the vocabulary")
     place = len(sample["prompt_ids"]) + len(sample["positions"])
     if found.position != place or found.index != place - sample["prompt_length"]:
         raise ValueError(f"position {found.position} where {place} follows")

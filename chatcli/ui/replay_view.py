@@ -96,7 +96,9 @@ def _heading(rerun: Rerun) -> list[str]:
 
 def _settings(rerun: Rerun) -> list[str]:
     recorded = f"recorded: {describe(rerun.sample.bound)} · seed {rerun.sample.seed}"
-    return [recorded, f"replayed: {describe(rerun.config)} · seed {rerun.config.seed}"]
+    replayed = f"replayed: {describe(rerun.config)} · seed {rerun.config.seed}"
+    same = recorded.partition(" ")[2] == replayed.partition(" ")[2]
+    return [recorded, "replayed: the same"] if same else [recorded, replayed]
 
 
 def _text(trace: Trace, rerun: Rerun) -> list[str]:
@@ -146,7 +148,7 @@ def _outcome(trace: Trace, rerun: Rerun, whole: bool) -> list[str]:
     said = []
     if found is None:
         same = len(rerun.positions) - rerun.undecided
-        said.append(f"{count(same, 'token')} of {len(rerun.positions):,} the recorded ones")
+        said.append(f"{same:,} of {count(len(rerun.positions), 'token')} as recorded")
     else:
         labels = [token_label(trace, token) for token in (found.recorded, found.token or 0)]
         said.append(f"they part at position {found.position:,}: {labels[0]} ≠ {labels[1]}")

@@ -212,6 +212,9 @@ def rewritten(path: Path, change: Callable[[list[dict[str, object]]], None]) -> 
         (1, "sampling", {"temperature": -1}),
         (1, "prompt_ids", "many"),
         (1, "seed", 4),
+        (1, "prompt_length", 2),
+        (1, "prompt_ids", [9999]),
+        (1, "checkpoint", {"vocab_size": 1 << 40}),
     ],
 )
 def test_an_edit_with_its_sum_set_right_is_noticed(
