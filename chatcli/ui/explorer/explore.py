@@ -16,6 +16,9 @@ from chatcli.ui.line.departure import TerminalError, tells_of_the_end
 
 __all__ = ["explore"]
 
+_TEXT = "Type or paste a text: what may come next follows. Esc, then ? shows the keys."
+_CHAT = "Backspace gives tokens back, Enter takes another. Esc, then ? shows the keys."
+
 
 def explore(
     env: Environment,
@@ -44,6 +47,7 @@ def explore(
     state = State(
         model.tokenizer, checkpoint.name, checkpoint.context_length, config, walk, special
     )
+    state.say(_CHAT if walk.at.number else _TEXT)
     try:
         left: Left = Explorer(env, model, state, StoreShelf(checkpoint)).run()
     except (EOFError, OSError, TerminalError) as error:

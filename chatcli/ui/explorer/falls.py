@@ -86,7 +86,9 @@ class _Columns:
     def heading(self) -> Row:
         token = "  token [ ]" if self._more else "  token"
         head = fit("rank", head_cells(self._state), right=True) + fit(token, self._label + 2)
-        titles = [fit(_SHORT.get(name, name), self._cells - 1, right=True) for name in self._names]
+        room = self._cells - 1
+        names = [name if len(name) <= room else _SHORT.get(name, name) for name in self._names]
+        titles = [fit(name, room, right=True) for name in names]
         line = head + fit("model", _NARROWEST, right=True) + "".join(f" {t}" for t in titles)
         return [("class:heading", line)]
 

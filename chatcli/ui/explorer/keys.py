@@ -18,6 +18,7 @@ from chatcli.ui.explorer import moves
 from chatcli.ui.explorer.asking import Shelf, answer, ask, seek
 from chatcli.ui.explorer.knobs import KNOBS, turned
 from chatcli.ui.explorer.line import Line
+from chatcli.ui.explorer.manual import MANUAL_ROWS
 from chatcli.ui.explorer.screen import page_rows
 from chatcli.ui.explorer.state import VIEWS, AskKind, State
 from chatcli.ui.explorer.tree import stretches
@@ -192,7 +193,8 @@ def _step(desk: Desk, way: Callable[[int], int]) -> None:
     state = desk.state
     far = way(page_rows(desk.rows()))
     if state.view == "help":
-        state.scroll = max(0, min(state.scroll + far, 40))
+        last = max(0, MANUAL_ROWS - page_rows(desk.rows()))
+        state.scroll = max(0, min(state.scroll + far, last))
     elif state.view == "tree":
         numbers = [one.last.number for one in stretches(state.walk)]
         place = numbers.index(state.tree_at) if state.tree_at in numbers else 0

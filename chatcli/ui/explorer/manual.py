@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatcli.ui.explorer.cells import Row, fit, width
 
-__all__ = ["manual"]
+__all__ = ["MANUAL_ROWS", "manual"]
 
 _SECTIONS = (
     (
@@ -40,6 +40,8 @@ _SECTIONS = (
         ),
     ),
 )
+
+MANUAL_ROWS = sum(1 + len(entries) for _, entries in _SECTIONS)
 
 
 def manual(columns: int, rows: int, first: int = 0) -> list[Row]:

@@ -24,7 +24,7 @@ _SHORTEST_BAR = 6
 _FIGURES = (
     ("drawn", _PERCENT, 0),
     ("model", _PERCENT, 40),
-    ("bits", 11, 66),
+    ("bits", 8, 66),
     ("id", 8, 84),
     ("logit", 9, 96),
 )
@@ -88,18 +88,18 @@ def _row(
     figures: list[tuple[str, int]],
 ) -> Row:
     one, base = fall.candidate, candidate_style(state, fall)
-    tint = base or f"class:{prob_style(one.raw_prob)}"
+    tint = f"class:{prob_style(one.raw_prob)}"
     cells = {
         "drawn": share(one.prob),
         "model": share(one.raw_prob),
-        "bits": bits(one.raw_prob),
+        "bits": bits(one.raw_prob).removesuffix(" bits"),
         "id": str(one.token),
         "logit": f"{one.logit:.2f}",
     }
     return [
         (base, marks(state, waterfall, fall) + "  "),
-        (tint, fit(token_label(state.tokenizer, one.token), label)),
-        *_bar(fall, waterfall, tint, bar),
+        (base or tint, fit(token_label(state.tokenizer, one.token), label)),
+        *_bar(fall, waterfall, base if state.behind else tint, bar),
         (base, "".join(fit(cells[title], cells_, right=True) for title, cells_ in figures)),
     ]
 

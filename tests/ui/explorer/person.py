@@ -159,4 +159,4 @@ class _Sized(DummyOutput):
 
 ESC, CTRL_C, BACKSPACE, ENTER, TAB = "\x1b", "\x03", "\x7f", "\r", "\t"
 UP, DOWN, LEFT, RIGHT = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
-F1, F2, F3, F4 = "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS"
+F1, F2, F3, F4, F5 = "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[15~"

@@ -26,6 +26,7 @@ from tests.ui.explorer.person import (
     F2,
     F3,
     F4,
+    F5,
     LEFT,
     RIGHT,
     TAB,
@@ -240,6 +241,33 @@ def test_arrows_give_back_and_go_on() -> None:
     person = Person(scripted())
     person.keys("ab", ENTER, ENTER, ESC, LEFT, LEFT, RIGHT)
     assert person.state.walk.ids == (BOS, 97, 98, 99)
+
+
+def test_the_next_character_is_taken_by_its_likeliest_tokens() -> None:
+    def resolved(state: State) -> bool:
+        return state.characters is not None and state.characters.prob("unresolved") < 0.01
+
+    person = Person(ScriptedModel("世界", peak=30.0))
+    person.keys("世", F5, resolved, ENTER)
+    assert person.state.text == "世界"
+    assert [node.ids for node in person.state.walk.path()[2:]] == [(one,) for one in "界".encode()]
+
+
+def test_characters_are_the_models_own_or_the_chains() -> None:
+    def by_chain(state: State) -> bool:
+        return state.characters is not None and state.characters.chain is not None
+
+    person = Person(scripted())
+    person.keys("ab", ESC, "5", lambda state: state.characters is not None, "c", by_chain)
+    assert person.state.characters is not None
+    assert person.state.characters.chain == "temperature 0.8 → top_k 40 → top_p 0.95"
+
+
+def test_the_help_scrolls_to_its_end() -> None:
+    person = Person(scripted(), rows=15)
+    person.keys(ESC, "?", *[DOWN] * 40)
+    assert "leave and print the text; the ids too" in shown(person.state, 80, 15)
+    assert person.state.selected == 0
 
 
 def test_chinese_and_pastes_come_as_text() -> None:

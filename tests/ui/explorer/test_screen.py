@@ -108,7 +108,7 @@ def test_the_waterfall_says_which_stage_took_a_candidate() -> None:
     state.show("waterfall")
     lines = shown(state).splitlines()
     heading = next(line for line in lines if "top_k" in line)
-    assert heading.split() == ["rank", "token", "model", "temp", "top_k", "top_p"]
+    assert heading.split() == ["rank", "token", "model", "temperature", "top_k", "top_p"]
     survive = next(line for line in lines if line.startswith("   ") and "survive" in line)
     assert survive.split()[1:4] == ["262", "262", "3"]
     fourth = next(line for line in lines if line.split()[:1] == ["4"])
