@@ -12,7 +12,7 @@ from chatcli.sampling.types import SamplingConfig
 from chatcli.text.visible import visible
 from chatcli.ui.environment import Environment
 from chatcli.ui.jsonl import json_line
-from chatcli.ui.line.departure import TerminalError, tells_of_the_end
+from chatcli.ui.line.departure import tells_of_the_end
 
 __all__ = ["explore"]
 
@@ -50,7 +50,7 @@ def explore(
     state.say(_CHAT if walk.at.number else _TEXT)
     try:
         left: Left = Explorer(env, model, state, StoreShelf(checkpoint)).run()
-    except (EOFError, OSError, TerminalError) as error:
+    except Exception as error:
         if not tells_of_the_end(error):
             raise
         env.abandon()  # what is still buffered can go nowhere

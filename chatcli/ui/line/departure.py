@@ -16,11 +16,11 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 try:
-    from termios import error as TerminalError
+    from termios import error as _TerminalError
 except ImportError:  # Windows has none
-    TerminalError = OSError  # type: ignore[misc, assignment]
+    _TerminalError = OSError  # type: ignore[misc, assignment]
 
-__all__ = ["Departure", "TerminalError", "lost_terminal", "tells_of_the_end"]
+__all__ = ["Departure", "lost_terminal", "tells_of_the_end"]
 
 # What reading from, or writing to, a terminal that has vanished fails with.
 _GONE = (errno.EIO, errno.ENXIO, errno.EBADF, errno.EPIPE, errno.ENOTTY)
@@ -76,7 +76,7 @@ def tells_of_the_end(error: BaseException) -> bool:
     """Whether `error` is what a terminal that has vanished, or is to be left, fails with."""
     if isinstance(error, EOFError):
         return True
-    return isinstance(error, OSError | TerminalError) and error.args[:1] in [(e,) for e in _GONE]
+    return isinstance(error, OSError | _TerminalError) and error.args[:1] in [(e,) for e in _GONE]
 
 
 def lost_terminal(descriptor: int) -> bool:

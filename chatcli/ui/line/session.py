@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from chatcli.folders import data_folder
 from chatcli.ui.environment import Environment
 from chatcli.ui.line.blocks import unquoted
-from chatcli.ui.line.departure import TerminalError, tells_of_the_end
+from chatcli.ui.line.departure import tells_of_the_end
 from chatcli.ui.line.history import HistoryFile
 
 __all__ = [
@@ -100,7 +100,7 @@ def typed_lines(
             return
         except KeyboardInterrupt:  # a signal; as a key, Ctrl-C is the reader's
             continue
-        except (EOFError, OSError, TerminalError) as error:
+        except Exception as error:
             if not tells_of_the_end(error):
                 raise
             env.abandon()  # what is still buffered can go nowhere
