@@ -6,7 +6,7 @@ from chatcli.chat.origin import differences
 from chatcli.chat.types import Origin, Turn
 from chatcli.chat.window import Window
 
-__all__ = ["fallen", "nearly_full", "not_promised"]
+__all__ = ["fallen", "little_room", "nearly_full", "not_promised"]
 
 
 def fallen(before: int, now: int, read: int) -> str:
@@ -16,6 +16,12 @@ def fallen(before: int, now: int, read: int) -> str:
         f"{_turns(before + 1, now)} {fell} out of the context: the model no longer sees "
         f"{'it' if now == before + 1 else 'them'}, and {read:,} tokens are read again"
     )
+
+
+def little_room(room: int) -> str:
+    """The prompt leaves only `room` tokens for the reply, and nothing more can fall out."""
+    tokens = "token" if room == 1 else "tokens"
+    return f"the message leaves {room:,} {tokens} of the context: the reply ends there"
 
 
 def nearly_full(window: Window) -> str:

@@ -14,11 +14,11 @@ from chatcli.chat.context import Renderer
 from chatcli.chat.feeds import RecordingModel, refill
 from chatcli.chat.origin import origin_of
 from chatcli.chat.past import Past
-from chatcli.chat.remarks import fallen
+from chatcli.chat.remarks import fallen, little_room
 from chatcli.chat.reply import Draft
 from chatcli.chat.tree import Tree
 from chatcli.chat.types import Settings, Turn
-from chatcli.chat.window import Plan, Planner
+from chatcli.chat.window import Plan, Planner, room_for_reply
 from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import stream
 from chatcli.engine.types import Chunk
@@ -78,7 +78,10 @@ class Speaker:
                 if settings.preamble == past.preamble
                 else "the system prompt changed"
             )
-            self._notice(f"{why}: what follows the first difference is read again")
+            self._notice(f"{why}: the conversation is read again")
+        room = self.planner.context - len(plan.ids)
+        if room < room_for_reply(settings, self.planner.context):
+            self._notice(little_room(room))
         return plan
 
     def fill(self, cached: Turn | None, cancelled: Cancelled | None) -> None:
@@ -98,10 +101,7 @@ class Speaker:
             ids,
             feeds,
             cancelled=cancelled or (lambda: False),
-            slow=lambda: self._notice(
-                "reading the conversation again, in the steps in which it was made; after Ctrl-C, "
-                "/retry reads it at once, but the reply may then be another"
-            ),
+            slow=lambda: self._notice("reading the conversation again as it was made"),
         )
 
     def speak(

@@ -21,15 +21,15 @@ from chatcli.errors import ContextError
 __all__ = ["Plan", "Planner", "Window", "room_for_reply", "window"]
 
 _QUARTER = 4
-_SHORT = 8  # tokens that even a short turn has
+_AROUND = 64  # tokens that a template puts around a message, at most as a rule
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """How full the context is: `used` of `total` tokens, `reserve` of them for the next reply.
 
-    `forgotten` turns are out already. `near` says whether the next message may cost something;
-    then `next_out` is how many turns fall out with it (0: it would be refused instead).
+    `forgotten` turns are out already. `near` says whether a message of usual length costs
+    something now; then `next_out` is how many turns fall out with it (0: it would be refused).
     """
 
     used: int
@@ -50,7 +50,11 @@ class Plan:
 
 def room_for_reply(settings: Settings, context: int) -> int:
     """Tokens that a prompt leaves free, where turns may fall out to make room."""
-    return min(settings.max_tokens, context // _QUARTER) if settings.overflow != "error" else 0
+    return _usual_reply(settings, context) if settings.overflow != "error" else 0
+
+
+def _usual_reply(settings: Settings, context: int) -> int:
+    return min(settings.max_tokens, context // _QUARTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,17 @@ class Planner:
             return 0
         limit = self._less(self._length(past, past.forgotten, "", settings))
         return self._first(past, past.forgotten, "", settings, limit) - past.forgotten
+
+    def falling(self, past: Past, message: str, settings: Settings) -> int | None:
+        """How many turns fall out with `message`; None where all fits beside a reply's room."""
+        length = len(self._prompt(past, past.forgotten, message, settings))
+        limit = self.context - _usual_reply(settings, self.context)
+        if length <= limit:
+            return None
+        if settings.overflow == "error":
+            return 0
+        limit = min(limit, self._less(length))
+        return self._first(past, past.forgotten, message, settings, limit) - past.forgotten
 
     def _prompt(self, past: Past, first: int, message: str, settings: Settings) -> list[int]:
         so_far = past.seen_from(first, settings.preamble)
@@ -145,11 +160,21 @@ class Planner:
 
 
 def window(planner: Planner, past: Past, settings: Settings) -> Window:
-    """How full the context is after `past`; the next message is taken to be as long as those."""
+    """How full the context is after `past`; the next message is taken to be as long as those
+    that the model sees usually are."""
     context, used = planner.context, len(past.ids)
     reserve = room_for_reply(settings, context)
     forgotten = past.forgotten if past.ids else 0
-    usual = used // max(1, len(past.turns) - forgotten)
-    near = used > 0 and used + max(usual, _SHORT) + reserve > context
-    next_out = planner.next_out(past, settings) if near else 0
-    return Window(min(used, context), context, reserve, forgotten, near, next_out)
+    seen = sorted((turn.user for turn in past.turns[forgotten:]), key=len)
+    falling = None
+    if used and seen:
+        usual = seen[len(seen) // 2]
+        # A token has a byte at least, so most of the time nothing need be rendered.
+        if (
+            used + len(usual.encode("utf-8", "replace")) + _AROUND + _usual_reply(settings, context)
+            > context
+        ):
+            falling = planner.falling(past, usual, settings)
+    return Window(
+        min(used, context), context, reserve, forgotten, falling is not None, falling or 0
+    )

@@ -87,6 +87,24 @@ def test_a_loss_is_told_before_it_happens() -> None:
     assert f"{head(talk.talk).prompt_length} tokens are read again" in fell
 
 
+@pytest.mark.parametrize("context", range(60, 140, 7))
+def test_the_warning_comes_exactly_before_the_message_that_makes_turns_fall(context: int) -> None:
+    talk = Talk("r" * 10, context=context)
+    for _ in range(20):
+        before, window = talk.talk.head, talk.talk.window()
+        talk.say("same")
+        out = head(talk.talk).forgotten - (before.forgotten if before else 0)
+        assert (out > 0) == window.near and out == window.next_out
+
+
+def test_a_message_that_leaves_little_room_for_its_reply_is_said_to() -> None:
+    talk = Talk("r" * 50)
+    talk.say("x" * 100)
+    room = 120 - head(talk.talk).prompt_length
+    assert talk.told[0] == f"the message leaves {room} tokens of the context: the reply ends there"
+    assert talk.finish == "context"
+
+
 def test_what_fell_out_stays_out_until_more_does() -> None:
     talk = Talk("r" * 10)
     forgotten: list[int] = []
