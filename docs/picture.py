@@ -1,10 +1,9 @@
-"""Draws docs/live.svg and docs/probs.svg from the program itself.
+"""Draws the pictures of the READMEs, docs/*.svg, from the program itself.
 
-    python docs/picture.py [-m MODEL] [--token N] [--seed N]
+    python docs/picture.py [-m MODEL] [NAME ...]
 
-Runs chatcli in a pseudo-terminal, plays what it writes on the terminal of the tests up to
-one frame, and writes the cells of that screen as SVG. Every character gets its own x, and
-lines and bars are shapes, so columns stay straight in whatever fonts a reader has.
+Runs chatcli in a pseudo-terminal, types what a person would, plays what is written on the
+terminal of the tests up to one frame, and draws that screen (`drawing`).
 """
 
 from __future__ import annotations
@@ -13,64 +12,160 @@ import argparse
 import os
 import pty
 import re
+import select
+import shlex
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import Iterator, Sequence
-from html import escape
-from itertools import groupby
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from rich.cells import cell_len  # noqa: E402
+from drawing import svg  # noqa: E402
 
 from tests.ui.screen import Screen  # noqa: E402
 
-SAMPLING = ("-t", "0.9", "-p", "0.98")  # hot enough to leave the newest token some rivals
-COLUMNS, ROWS = 84, 18
 FRAME_END = "\x1b[?2026l"
+QUIET_S = 1.5  # a screen that nothing came to for so long is finished
+PATIENCE = 60  # times that nothing comes before it is clear that nothing will
+TERMINAL = {
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "LANG": "C.UTF-8",
+    "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here answers where the cursor is
+}
+ESCAPE, ENTER, DOWN = "\x1b", "\r", "\x1b[B"
 
-CELL, LINE, SIZE, WIDE_SIZE = 8.8, 21, 14.5, 16
-LEFT, TOP, BOTTOM = 22, 58, 24
-FONTS = (
-    "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', "
-    "'PingFang SC', 'Microsoft YaHei', monospace"
+MOUNTAIN = "世界上最高的山"
+HOT = ("-t", "0.9", "-p", "0.98")  # hot enough to leave the newest token some rivals
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A command, what is typed into it, and the frame that is drawn: the last with `mark`.
+
+    Marks are regular expressions.
+    """
+
+    name: str
+    title: str
+    arguments: tuple[str, ...]
+    mark: str = ""
+    unseen: tuple[str, ...] = ()  # arguments that keep it short, and needn't be told
+    keys: tuple[tuple[str, str], ...] = ()  # what the screen shows, and what is typed then
+    size: tuple[int, int] = (84, 18)  # columns and rows
+
+    @property
+    def command(self) -> str:
+        """As it would be typed in a shell."""
+        return " ".join(["chatcli", *(_quoted(word) for word in self.arguments)])
+
+
+PICTURES = (
+    Picture(
+        "live",
+        "chatcli continues 世界上最高的山; a panel shows the rivals of the newest token",
+        ("complete", MOUNTAIN, *HOT),
+        mark="token 1 ·",
+        unseen=("--seed", "7", "-n", "2", "--pace", "50"),
+    ),
+    Picture(
+        "probs",
+        "The table of the next tokens after 世界上最高的山, stage by stage",
+        ("probs", MOUNTAIN, *HOT),
+    ),
+    Picture(
+        "score",
+        "Each token of two sentences in a colour that says how probable it was",
+        (
+            "score",
+            "世界上最高的山是珠穆朗玛峰。世界上最高的山是香蕉。 "
+            "The sun rises in the east. The sun rises in the fridge.",
+        ),
+    ),
+    Picture(
+        "compare",
+        "Two temperatures with the same luck: where they part, and how far apart they are",
+        ("compare", MOUNTAIN, "--a", "-t 0.4", "--b", "-t 1.2", "--seed", "3"),
+    ),
+    Picture(
+        "chat",
+        "A chat of two turns; /why lists what each token of the last reply was drawn from",
+        ("chat", *HOT, "--seed", "4"),
+        keys=(
+            ("/help lists", f"{MOUNTAIN}是什么？{ENTER}"),
+            ("eos", f"请介绍一下北京。{ENTER}"),
+            ("eos.*eos", f"/why{ENTER}"),
+        ),
+        mark="surprisal",
+        size=(84, 40),
+    ),
+    Picture(
+        "explorer",
+        "The explorer: what each sampling stage leaves of every candidate for the next token",
+        ("probs", *HOT, "--seed", "7"),
+        keys=(
+            ("Type or paste", MOUNTAIN),
+            ("context 3", f"{DOWN}{ENTER}"),
+            ("context 4", f"{ESCAPE}2"),
+        ),
+        mark="mass gone",
+        size=(100, 24),
+    ),
 )
-INK, PAPER, ACCENT = "#d8dee9", "#171a21", "#5faf87"
-EIGHTHS = "▏▎▍▌▋▊▉█"
-CORNERS = {"╭": (1, 1), "╮": (-1, 1), "╰": (1, -1), "╯": (-1, -1)}
-SHAPES = {"─", "│", "▶", *CORNERS}
-
-Cells = Sequence[tuple[int, str, str]]
 
 
-def record(arguments: Sequence[str]) -> str:
-    """Everything that chatcli writes to a terminal of COLUMNS by ROWS."""
+def _quoted(word: str) -> str:
+    return f'"{word}"' if not word.isascii() or shlex.quote(word) != word else word
+
+
+def record(picture: Picture, model: str) -> str:
+    """What chatcli writes to a terminal, up to its end or, where keys are typed, the mark."""
     ours, its = pty.openpty()
-    termios.tcsetwinsize(its, (ROWS, COLUMNS))
-    colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chatcli", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **colours},
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        start_new_session=True,
-    )
-    os.close(its)
-    written = b"".join(_read(ours))
-    if process.wait():
-        sys.exit(written.decode())
+    columns, rows = picture.size
+    termios.tcsetwinsize(its, (rows, columns))
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatcli", *picture.arguments, "-m", model, *picture.unseen],
+            cwd=ROOT,
+            env={**os.environ, **TERMINAL, "CHATCLI_DATA": folder, "CHATCLI_CONFIG": folder},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+        written = _typed(ours, picture) if picture.keys else b"".join(_read(ours)).decode()
+        if picture.keys:
+            process.terminate()
+        if process.wait() and not picture.keys:
+            sys.exit(written)
+    os.close(ours)
+    return written
+
+
+def _typed(terminal: int, picture: Picture) -> str:
+    """Everything that was written until the last mark, while keys are typed."""
+    written, tries = b"", 0
+    for mark, keys in [*picture.keys, (picture.mark, "")]:
+        while not shows(played([written.decode()], picture.size), mark):
+            written += b"".join(_read(terminal, QUIET_S))
+            tries += 1
+            if tries > PATIENCE:
+                sys.exit(f"{mark!r} never came: {written.decode()}")
+        os.write(terminal, keys.encode())
     return written.decode()
 
 
-def _read(descriptor: int) -> Iterator[bytes]:
-    while True:
+def _read(terminal: int, quiet_s: float | None = None) -> Iterator[bytes]:
+    """What comes until the other end is closed, or nothing came for so long."""
+    while select.select([terminal], [], [], quiet_s)[0]:
         try:
-            data = os.read(descriptor, 65536)
+            data = os.read(terminal, 65536)
         except OSError:  # Linux says so when the other end is closed
             return
         if not data:
@@ -78,150 +173,37 @@ def _read(descriptor: int) -> Iterator[bytes]:
         yield data
 
 
-def frame(written: str, mark: str) -> Screen:
+def frame(written: str, mark: str, size: tuple[int, int]) -> Screen:
     """The screen at the last frame that shows `mark`."""
     frames = written.split(FRAME_END)
-    screens = [_played(frames[: count + 1]) for count in range(len(frames))]
-    shown = [screen for screen in screens if mark in screen.text()]
+    screens = [played(frames[: count + 1], size) for count in range(len(frames))]
+    shown = [screen for screen in screens if shows(screen, mark)]
     if not shown:
         sys.exit(f"no frame shows {mark!r}")
     return shown[-1]
 
 
-def _played(frames: Sequence[str]) -> Screen:
-    screen = Screen(COLUMNS, ROWS)
+def shows(screen: Screen, mark: str) -> bool:
+    return re.search(mark, screen.text(), re.DOTALL) is not None
+
+
+def played(frames: Sequence[str], size: tuple[int, int]) -> Screen:
+    screen = Screen(*size)
     for each in frames:
         screen.write(each)
     return screen
 
 
-def svg(command: str, screen: Screen) -> str:
-    """A window with the command that was typed, and the screen below it."""
-    rows = screen.styled()
-    width = 2 * LEFT + COLUMNS * CELL
-    height = TOP + LINE * len(rows) + BOTTOM
-    prompt = _row(list(_typed(f"$ {command}")), TOP)
-    body = [shape for row, cells in enumerate(rows, 1) for shape in _row(cells, TOP + row * LINE)]
-    lights = "".join(
-        f'<circle cx="{LEFT + 4 + 20 * place}" cy="22" r="6" fill="{colour}"/>'
-        for place, colour in enumerate(("#e06c66", "#dfb657", "#6fb56b"))
-    )
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:g} {height}" '
-            f'width="{width:g}" height="{height}" font-family="{FONTS}" font-size="{SIZE}" '
-            f'fill="{INK}" xml:space="preserve">',
-            f"<title>{escape(command)}</title>",
-            f'<rect width="100%" height="100%" rx="10" fill="{PAPER}"/>',
-            lights,
-            *prompt,
-            *body,
-            "</svg>\n",
-        ]
-    )
-
-
-def _typed(text: str) -> Iterator[tuple[int, str, str]]:
-    column = 0
-    for character in text:
-        yield column, character, "1" if column else f"1;{_parameters(ACCENT)}"
-        column += cell_len(character)
-
-
-def _parameters(colour: str) -> str:
-    return "38;2;" + ";".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
-
-
-def _row(cells: Cells, y: float) -> Iterator[str]:
-    """Runs of one style and kind; each word and each wide character is placed by itself."""
-    for (pen, kind), group in groupby(cells, lambda cell: (cell[2], _kind(cell[1]))):
-        run = [(column, character) for column, character, _ in group]
-        if kind == "word":
-            yield _text(run, pen, y)
-        elif kind == "wide":
-            yield from (_text([one], pen, y) for one in run)
-        elif kind != "space":
-            yield f"<g{_style(pen)}>{_shape(kind, run[0][0], run, y)}</g>"
-
-
-def _kind(character: str) -> str:
-    """What is drawn in one go: a bar of whole and part blocks, a line, a word, one glyph."""
-    if character in EIGHTHS:
-        return "bar"
-    if character in SHAPES:
-        return character
-    if character == " ":
-        return "space"
-    return "wide" if cell_len(character) == 2 else "word"
-
-
-def _text(run: Sequence[tuple[int, str]], pen: str, y: float) -> str:
-    """A wide character stands in the middle of its two cells."""
-    wide = cell_len(run[0][1]) == 2
-    shift, size = ((2 * CELL - WIDE_SIZE) / 2, f' font-size="{WIDE_SIZE}"') if wide else (0, "")
-    xs = " ".join(f"{_x(column) + shift:.5g}" for column, _ in run)
-    text = escape("".join(character for _, character in run), quote=False)
-    return f'<text y="{y:g}" x="{xs}"{size}{_style(pen)}>{text}</text>'
-
-
-def _x(column: int) -> float:
-    return LEFT + column * CELL
-
-
-def _shape(kind: str, column: int, run: Sequence[tuple[int, str]], y: float) -> str:
-    """A bar, a line, a corner or the arrow as a path; the row's baseline is `y`."""
-    left, top = _x(column), y - 0.74 * LINE
-    x, middle = left + CELL / 2, top + LINE / 2
-    if kind == "bar":
-        width = CELL * sum(EIGHTHS.index(character) + 1 for _, character in run) / 8
-        return _filled(f"M{left:.5g} {top + 3:.5g}h{width:.5g}v{LINE - 6}h{-width:.5g}z")
-    if kind == "▶":
-        return _filled(f"M{left:.5g} {middle - 5:.5g}l{CELL} 5l{-CELL} 5z")
-    if kind == "─":
-        return _stroked(f"M{left:.5g} {middle:.5g}h{CELL * len(run):.5g}")
-    if kind == "│":
-        return _stroked(f"M{x:.5g} {top:.5g}v{LINE}")
-    right, down = CORNERS[kind]
-    end, bend = x + right * CELL / 2, middle + down * CELL / 2
-    edge = middle + down * LINE / 2
-    return _stroked(f"M{end:.5g} {middle:.5g}Q{x:.5g} {middle:.5g} {x:.5g} {bend:.5g}V{edge:.5g}")
-
-
-def _stroked(data: str) -> str:
-    return f'<path d="{data}" fill="none" stroke="currentColor"/>'
-
-
-def _filled(data: str) -> str:
-    return f'<path d="{data}" fill="currentColor"/>'
-
-
-def _style(pen: str) -> str:
-    """SGR parameters as attributes; `color` is for shapes, `fill` for text."""
-    colour = re.search(r"38;2;(\d+);(\d+);(\d+)", pen)
-    ink = "#" + "".join(f"{int(part):02x}" for part in colour.groups()) if colour else INK
-    weights = set(re.sub(r"38;2;\d+;\d+;\d+", "", pen).split(";"))
-    extra = ' font-weight="bold"' if "1" in weights else ""
-    extra += ' opacity="0.6"' if "2" in weights else ""
-    extra += ' text-decoration="underline"' if "4" in weights else ""
-    return f' fill="{ink}" color="{ink}"{extra}'
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *(one.name for one in PICTURES)])
     parser.add_argument("-m", "--model", default="builtin")
-    parser.add_argument("--prompt", default="世界上最高的山")
-    parser.add_argument("--seed", default="7")
-    parser.add_argument("--token", type=int, default=1, help="the token whose panel is drawn")
     asked = parser.parse_args()
-    model = ["-m", asked.model]
-    live = ["--seed", asked.seed, "-n", str(asked.token + 1), "--pace", "50"]
-    written = record(["complete", asked.prompt, *SAMPLING, *model, *live])
-    screen = frame(written, f"token {asked.token} ·")
-    picture = svg(f'chatcli complete "{asked.prompt}" {" ".join(SAMPLING)}', screen)
-    (ROOT / "docs/live.svg").write_text(picture, encoding="utf-8")
-    screen = _played([record(["probs", asked.prompt, *SAMPLING, *model])])
-    picture = svg(f'chatcli probs "{asked.prompt}" {" ".join(SAMPLING)}', screen)
-    (ROOT / "docs/probs.svg").write_text(picture, encoding="utf-8")
+    for picture in PICTURES:
+        if not asked.names or picture.name in asked.names:
+            screen = frame(record(picture, asked.model), picture.mark, picture.size)
+            drawn = svg(picture.title, picture.command, screen)
+            (ROOT / f"docs/{picture.name}.svg").write_text(drawn, encoding="utf-8")
 
 
 if __name__ == "__main__":

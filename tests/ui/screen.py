@@ -1,6 +1,7 @@
 """A small terminal: it obeys the sequences the display sends, and fails on any other.
 
-Rows that scroll off the top are kept, and each row knows whether it was wrapped by the
+Those of prompt-toolkit are among them: its alternate screen lies over the rows and gives them
+back. Rows that scroll off the top are kept, and each row knows whether it was wrapped by the
 terminal, so that `text()` is what a person would copy. A cursor behind a full row waits
 there (pending wrap), and every cursor movement forgets that, as in real terminals.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Sequence
 
 from rich.cells import get_character_cell_size
 
@@ -17,6 +19,8 @@ from chatcli.ui.environment import ColorSystem, Environment
 __all__ = ["Screen", "screen_environment"]
 
 _TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b([78D])|(.)", re.DOTALL)
+# Bracketed paste, cursor keys, a blinking cursor, synchronised output: nothing to be seen.
+_UNSEEN = ("?2004", "?1", "?12", "?2026")
 
 
 class Screen(io.StringIO):
@@ -35,6 +39,7 @@ class Screen(io.StringIO):
         self._row = self._column = 0  # the row counts from the first line of the scrollback
         self._saved = (0, 0, False)
         self._pending_wrap = False
+        self._under: Callable[[], None] | None = None  # puts back what the other screen covers
 
     def isatty(self) -> bool:
         return True
@@ -123,22 +128,62 @@ class Screen(io.StringIO):
         return lines, cursor
 
     def _control(self, parameters: str, final: str) -> None:
-        count = int(parameters) if parameters.isdigit() else 1
         if final == "m":
             self.styles.add(parameters)
-            self._pen = f"{self._pen};{parameters}" if parameters not in ("", "0") else ""
-        elif final == "A":
-            self._move(max(self._row - count, self._top()), self._column)
-        elif final == "G":
-            self._move(self._row, min(count, self.columns) - 1)
-        elif final == "J":
+            self._pen = _pen(self._pen, parameters)
+        elif final in "ABCDGH":
+            self._travel(final, [int(one or "1") for one in parameters.split(";")])
+        elif (parameters, final) in {("", "J"), ("0", "J")}:
             self._clear_below()
-        elif (parameters, final) in {("?7", "h"), ("?7", "l")}:
-            self.autowrap = final == "h"
-        elif (parameters, final) in {("?25", "h"), ("?25", "l")}:
-            self.cursor_visible = final == "h"
-        elif (parameters, final) not in {("?2026", "h"), ("?2026", "l")}:
+        elif (parameters, final) in {("", "K"), ("0", "K")}:
+            self._clear_right()
+        elif final in "hl" and parameters.startswith("?"):
+            self._mode(parameters, on=final == "h")
+        else:
             raise AssertionError(f"unexpected escape sequence CSI {parameters}{final}")
+
+    def _travel(self, final: str, counts: Sequence[int]) -> None:
+        """Move the cursor, no farther than the edges of the screen."""
+        row, column = self._row - self._top(), self._column
+        ways = {
+            "A": (row - counts[0], column),
+            "B": (row + counts[0], column),
+            "C": (row, column + counts[0]),
+            "D": (row, column - counts[0]),
+            "G": (row, counts[0] - 1),
+            "H": (counts[0] - 1, counts[-1] - 1),
+        }
+        row, column = ways[final]
+        top = self._top()
+        self._move(top + max(0, min(row, self.rows - 1)), max(0, min(column, self.columns - 1)))
+        self._lines += [[""] * self.columns for _ in range(self._row + 1 - len(self._lines))]
+
+    def _mode(self, parameters: str, *, on: bool) -> None:
+        if parameters == "?7":
+            self.autowrap = on
+        elif parameters == "?25":
+            self.cursor_visible = on
+        elif parameters == "?1049":
+            self._alternate(on)
+        elif parameters not in _UNSEEN:
+            raise AssertionError(f"unexpected mode {parameters}{'h' if on else 'l'}")
+
+    def _alternate(self, on: bool) -> None:
+        """Begin a blank screen over the rows, or end it and show them again."""
+        if on and self._under is None:
+            kept = self._lines, self._pens, self._wrapped
+            place = self._row, self._column, self._pending_wrap
+
+            def restore() -> None:
+                self._lines, self._pens, self._wrapped = kept
+                self._row, self._column, self._pending_wrap = place
+
+            self._under = restore
+            self._lines, self._pens, self._wrapped = [[""] * self.columns], {}, set()
+            self._move(0, 0)
+        elif not on and self._under is not None:
+            self._under()
+            self._under = None
 
     def _escape(self, single: str) -> None:
         if single == "7":
@@ -156,6 +201,8 @@ class Screen(io.StringIO):
             self._down()
         elif character == "\r":
             self._move(self._row, 0)
+        elif character == "\b":
+            self._travel("D", [1])
         elif character == "\t":
             self._move(self._row, min(self.columns - 1, (self._column // 8 + 1) * 8))
         else:
@@ -201,10 +248,21 @@ class Screen(io.StringIO):
 
     def _clear_below(self) -> None:
         """Blanks what follows the cursor; the character under it goes too."""
-        self._lines[self._row][self._column :] = [""] * (self.columns - self._column)
+        self._clear_right()
         for row in range(self._row + 1, len(self._lines)):
             self._lines[row] = [""] * self.columns
             self._wrapped.discard(row)
+
+
+    def _clear_right(self) -> None:
+        self._lines[self._row][self._column :] = [""] * (self.columns - self._column)
+
+
+def _pen(pen: str, parameters: str) -> str:
+    """The SGR parameters in force after more of them; an empty one or 0 ends all before it."""
+    if parameters in ("", "0"):
+        return ""
+    return parameters[1:] if parameters.startswith("0;") else f"{pen};{parameters}"
 
 
 def screen_environment(
