@@ -53,7 +53,7 @@ class PanelView:
     ) -> list[str]:
         """The panel for `step`, at most `rows - 1` rows of at most `columns` cells."""
         # A row is kept for the text, and half the screen at least.
-        room = min(self.top, rows // 2 - 2)
+        room = min(self.top, alternatives_room(rows))
         if rows < 2:
             return []
         if columns < _FOLD_BELOW or room < 2:
@@ -196,6 +196,11 @@ def percent(prob: float) -> str:
     if 0.9995 <= prob < 1:
         return ">99.9 %"
     return f"{prob * 100:.1f} %"
+
+
+def alternatives_room(rows: int) -> int:
+    """How many alternatives a panel has room for on a terminal of `rows` rows."""
+    return max(0, rows // 2 - 2)
 
 
 def bits(prob: float) -> str:

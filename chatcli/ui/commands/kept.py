@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 _FORCE = "--force"
+_MODEL_ENDINGS = ("/", ".safetensors")  # a folder may be, or hold, a checkpoint
 
 
 def _new(repl: Repl, argument: str) -> bool:
@@ -137,7 +138,7 @@ def _model(repl: Repl, argument: str) -> bool:
 def _models(repl: Repl, typed: str) -> Iterator[str]:
     yield Word(BUILTIN, "the checkpoint that chatcli brings")
     yield from (name for name, _ in hub_models())
-    yield from path_words(typed)
+    yield from (path for path in path_words(typed) if path.endswith(_MODEL_ENDINGS))
 
 
 COMMANDS = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chatcli.errors import UsageError
 from chatcli.ui.commands.registry import GROUPS, Command, Word, find, no_argument
 from chatcli.ui.commands.values import ABOUT
+from chatcli.ui.panel import alternatives_room
 
 if TYPE_CHECKING:
     from chatcli.ui.repl import Repl
@@ -81,6 +82,9 @@ def _probs(repl: Repl, argument: str) -> bool:
         repl.display = replace(repl.display, probs=True, top=_alternatives(argument))
     display = repl.display
     shown = f"on, {display.top} alternatives" if display.probs else "off"
+    fit = alternatives_room(repl.env.rows())
+    if display.probs and display.live and repl.env.cursor and fit < display.top:
+        shown += f", of which {fit} fit in {repl.env.rows()} rows"
     repl.say(f"probabilities are {shown}")
     return True
 

@@ -140,8 +140,11 @@ class Prompt:
     def _toolbar(self) -> StyleAndTextTuples:
         if self._farewell.warned:
             return [("class:warning", _WARNING)]
-        bar = self._help.toolbar(get_app().output.get_size().columns)
+        room = get_app().output.get_size().columns - (len(_vi_mode()) + 1 if _vi_mode() else 0)
+        bar = self._help.toolbar(max(1, room))
         pairs = [("", bar)] if isinstance(bar, str) else bar
+        if mode := _vi_mode():
+            pairs = [("class:warning", f"{mode} "), *pairs]
         return [(style, visible(text, keep_newlines=False)) for style, text in pairs]
 
     async def _edit(self, buffer: Buffer) -> None:
@@ -158,6 +161,12 @@ class Prompt:
         if text is not None and text != buffer.text:
             buffer.save_to_undo_stack()
             buffer.document = Document(text)
+
+
+def _vi_mode() -> str:
+    """The mode that vi's keys are in, "" with those of emacs."""
+    app = get_app()
+    return app.vi_state.input_mode.name.lower() if app.editing_mode == EditingMode.VI else ""
 
 
 def _session(

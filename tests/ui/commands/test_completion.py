@@ -88,3 +88,11 @@ def test_files_are_offered_by_their_path(tmp_path: Path) -> None:
 def test_a_tilde_stays_a_tilde(clean_environment: Path) -> None:
     (clean_environment / "notes.md").touch()
     assert list(path_words("~/not")) == ["~/notes.md"]
+
+
+def test_a_model_is_a_folder_or_a_file_of_weights(tmp_path: Path) -> None:
+    for name in ("a.gguf", "a.txt", "a.safetensors"):
+        (tmp_path / name).touch()
+    (tmp_path / "afolder").mkdir()
+    found = offered(Talk(), f"/model {tmp_path}/a")
+    assert found == [f"/model {tmp_path}/{one}" for one in ("a.safetensors", "afolder/")]

@@ -85,6 +85,16 @@ def test_probs_changes_the_display_alone() -> None:
     assert talk.fed == len(talk.cache) and len(talk.rows) == 1
 
 
+def test_probs_says_how_many_alternatives_fit() -> None:
+    talk = Talk()
+    talk.repl.env = dataclasses.replace(talk.env(), cursor=True)
+    talk.repl.display = dataclasses.replace(talk.repl.display, live=True)
+    talk.say("/probs 30", "/probs 10")
+    first, second = talk.err.splitlines()
+    assert first == "probabilities are on, 30 alternatives, of which 10 fit in 24 rows"
+    assert second == "probabilities are on, 10 alternatives"
+
+
 @pytest.mark.parametrize("argument", ["maybe", "-1", "1.5", "²"])
 def test_probs_of_something_else_is_an_error(argument: str) -> None:
     talk = Talk()

@@ -305,3 +305,12 @@ def test_what_was_typed_in_a_reply_comes_before_what_was_refused() -> None:
 
 def test_a_lone_escape_that_was_typed_ahead_means_nothing() -> None:
     assert Keyboard(Help(ahead="ab\x1b")).type(shows("ab"), "c\r") == ["abc"]
+
+
+def test_the_toolbar_shows_the_mode_of_vi_s_keys() -> None:
+    keyboard = Keyboard(editing_mode="vi")
+    keys = ("\x1b", shows("navigation builtin"), "ihi\r")
+    assert keyboard.type(shows("insert builtin"), *keys) == ["hi"]
+    emacs = Keyboard()
+    emacs.type(shows("builtin"))
+    assert "insert" not in emacs.seen[-1].text
