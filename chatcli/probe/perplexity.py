@@ -15,7 +15,8 @@ from chatcli.text.types import Tokenizer
 
 __all__ = ["START", "TEMPLATE", "Perplexity", "Reading", "perplexity", "whole_perplexity"]
 
-START, TEMPLATE = "start", "template"
+START = "start"
+TEMPLATE = "template"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class OneToken:
     ],
 )
 def test_a_label_shows_a_token_whole_in_one_line(data: bytes, label: str) -> None:
-    assert token_label(OneToken(data), 7) == label  # type: ignore[arg-type]
+    assert token_label(OneToken(data), 7) == label
 
 
 def test_labels_of_the_shared_panels_stay_distinct() -> None:
@@ -111,5 +111,5 @@ def test_labels_of_the_shared_panels_stay_distinct() -> None:
     assert panels
     for case in panels:
         spelt = [token.replace("▁", " ").replace("Ġ", " ") for token in case["raw_tokens"]]
-        labels = [token_label(OneToken(text.encode()), 0) for text in spelt]  # type: ignore[arg-type]
+        labels = [token_label(OneToken(text.encode()), 0) for text in spelt]
         assert len(set(labels)) == len(set(spelt))
