@@ -38,6 +38,7 @@ __all__ = ["Prompt"]
 
 _CONTINUED, _WRAPPED = "… ", "  "
 _WARNING = "Ctrl-C once more leaves"
+_NOT_FOUND = "no line typed before has that"
 _DEPTHS = {
     None: ColorDepth.DEPTH_1_BIT,
     "standard": ColorDepth.DEPTH_4_BIT,
@@ -140,12 +141,24 @@ class Prompt:
     def _toolbar(self) -> StyleAndTextTuples:
         if self._farewell.warned:
             return [("class:warning", _WARNING)]
+        if self._misses():
+            return [("class:warning", _NOT_FOUND)]
         room = get_app().output.get_size().columns - (len(_vi_mode()) + 1 if _vi_mode() else 0)
         bar = self._help.toolbar(max(1, room))
         pairs = [("", bar)] if isinstance(bar, str) else bar
         if mode := _vi_mode():
             pairs = [("class:warning", f"{mode} "), *pairs]
         return [(style, visible(text, keep_newlines=False)) for style, text in pairs]
+
+    def _misses(self) -> bool:
+        """Whether a search goes on, and no line typed before has what is looked for."""
+        layout = self._session.app.layout
+        control = layout.search_target_buffer_control
+        if control is None:
+            return False
+        wanted = layout.current_buffer.text.lower() if layout.current_buffer else ""
+        lines = (control.buffer.text, *self._session.history.get_strings())
+        return not any(wanted in line.lower() for line in lines)
 
     async def _edit(self, buffer: Buffer) -> None:
         """The text goes to the editor and comes back; where that fails it stays."""

@@ -314,3 +314,9 @@ def test_the_toolbar_shows_the_mode_of_vi_s_keys() -> None:
     emacs = Keyboard()
     emacs.type(shows("builtin"))
     assert "insert" not in emacs.seen[-1].text
+
+
+def test_a_search_that_finds_nothing_says_so() -> None:
+    keyboard = Keyboard()
+    keys = ("one\r", ready, "\x12oN", shows("one"), "x", shows("no line typed before has that"))
+    assert keyboard.type(*keys, "\x07") == ["one"]
