@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from chatcli import __version__
@@ -22,8 +20,9 @@ from chatcli.model.types import LanguageModel
 from chatcli.probe.trace import VERSION, Rest
 from chatcli.probe.trace_file import TraceFile
 from chatcli.sampling.chain import SamplerChain
-from chatcli.sampling.pool import ranked
+from chatcli.sampling.pool import Ids, Pool, ranked
 from chatcli.sampling.random import uniform
+from chatcli.sampling.report import Run
 from chatcli.sampling.types import Draw, SamplingConfig, View
 from chatcli.sampling.words import bound as bound_to
 from chatcli.text.json_text import json_text
@@ -33,8 +32,6 @@ __all__ = ["Recorder", "TracedChain"]
 
 _XTC_STREAM = 1
 _CHECKPOINT = ("name", "architecture", "engine", "dtype", "device", "vocab_size", "digest")
-
-_Row32 = npt.NDArray[np.float32]
 
 
 class Recorder:
@@ -94,7 +91,7 @@ class Recorder:
 
     def draw(
         self,
-        logits: Tensor,
+        first: Pool,
         position: tuple[int, int],
         draw: Draw,
         view: View,
@@ -102,22 +99,21 @@ class Recorder:
         memory: Mapping[str, Any] | None,
         tokenizer: Tokenizer,
     ) -> None:
-        """A token was drawn from `logits` [V]; `position` is its index in the reply, and in all."""
-        row = logits.float().numpy(force=True)  # (V,)
-        places = ranked(row, self._top + 1)
-        places, beyond = places[: self._top], places[self._top :]
-        if row[places[-1]] == -np.inf:
-            places = places[row[places] > -np.inf]
-        if draw.token not in places:
-            places = np.append(places, draw.token)
-        tokens, best = places.tolist(), row[places].tolist()
-        rest = _rest(row, places) if beyond.size else None
+        """A token was drawn; `first` is all that the model had, before any stage, and `position`
+        its index in the reply, and in all."""
+        places = ranked(first.logits, self._top)
+        (drawn,), _ = first.places(np.array([draw.token]))
+        if drawn not in places:
+            places = np.append(places, drawn)
+        tokens, best = first.ids[places].tolist(), first.logits[places].tolist()
+        total = best[0] - math.log(first.probs[places[0]])
+        rest = _rest(first, places, total)
         # Nine digits are a float32 to the last bit.
         self._file.write(
             f'{{"index":{position[0]},"position":{position[1]},"token":{draw.token},'
-            f'"logit":{float(row[draw.token]):.9g},"u":{_plain(draw.u)},'
+            f'"logit":{first.logits[drawn]:.9g},"u":{_plain(draw.u)},'
             f'"interval":{_plain(draw.interval)},"streams":{json.dumps(streams)},'
-            f'"logsumexp":{_logsumexp(best, rest)!r},"entropy_bits":{view.entropy_bits!r},'
+            f'"logsumexp":{total!r},"entropy_bits":{view.entropy_bits!r},'
             f'"candidates":{{"token":[{_joined(tokens)}],"logit":[{_digits(best)}]}},'
             f'"rest":{_rest_text(rest)},"memory":{json.dumps(memory)},'
             f'"bytes":{{{self._bytes(tokens, tokenizer)}}}}}'
@@ -149,6 +145,7 @@ class TracedChain(SamplerChain):
         super().__init__(config)
         self._model, self._recorder = model, recorder
         self._next: tuple[int, int, int] | None = None  # position, prompt, last token
+        self._first: Pool  # what the newest draw had before any stage
 
     def observe(
         self, logits: Tensor, history: Sequence[int], *, prompt_length: int = 0, top: int = 10
@@ -164,36 +161,43 @@ class TracedChain(SamplerChain):
         if any(stage.name == "xtc" for stage in draw.stages):
             streams[_XTC_STREAM] = uniform(self.seed, len(history), _XTC_STREAM)
         place = (index, len(history))
-        self._recorder.draw(logits, place, draw, view, streams, memory, self._model.tokenizer)
+        self._recorder.draw(self._first, place, draw, view, streams, memory, self._model.tokenizer)
         return draw, view
 
+    def _run(self, logits: Tensor, history: Sequence[int], prompt_length: int) -> Run:
+        run = super()._run(logits, history, prompt_length)
+        self._first = run.first
+        return run
 
-def _rest(row: _Row32, places: npt.NDArray[np.int64]) -> Rest | None:
-    """Sums over what is finite in the row besides `places`, in few passes: it is for each token."""
-    logits = row.astype(np.float64)
-    logits[places] = -np.inf
-    count, best = row.size - places.size, float(logits.max())
-    if best == -np.inf:
+
+def _rest(first: Pool, places: Ids, total: float) -> Rest | None:
+    """Sums over all but `places`, in few passes: it is for each token. `total` is ln Σ e^logit."""
+    count = first.ids.size - places.size
+    if not count:
         return None
-    logits -= best
-    weights = torch.exp(torch.from_numpy(logits)).numpy()  # faster than NumPy's
-    if row.min() == -np.inf:
-        finite = logits > -np.inf
-        logits = np.where(finite, logits, 0.0)
-        count = int(np.count_nonzero(finite))
-    logits[places] = 0.0
-    total = float(weights.sum())
-    entropy = max(0.0, math.log(total) - float(np.einsum("i,i", weights, logits)) / total)
-    mean = float(logits.sum()) / count
-    variance = max(0.0, float(np.einsum("i,i", logits, logits)) / count - mean**2)
+    masked = first.logits.copy()
+    masked[places] = -np.inf
+    best = float(masked.max())
+    shifted = first.logits - best
+    weights = first.probs.copy()
+    weights[places] = 0.0
+    mass = float(weights.sum())
+    if not mass:  # next to the best they are too small for a probability
+        total, weights = best, np.exp(masked - best)
+        mass = float(weights.sum())
+    shifted[places] = 0.0
+    mean = float(shifted.sum()) / count
+    variance = float(np.einsum("i,i", shifted, shifted)) / count - mean**2
+    logsumexp = total + math.log(mass)
+    entropy = logsumexp - best - float(np.einsum("i,i", weights, shifted)) / mass
     return Rest(
         count=count,
         max=best,
-        logsumexp=best + math.log(total),
+        logsumexp=logsumexp,
         mean=best + mean,
-        spread=math.sqrt(variance),
-        entropy_bits=entropy / math.log(2),
-        agreement=float(np.einsum("i,i", weights, weights)) / total**2,
+        spread=math.sqrt(max(0.0, variance)),
+        entropy_bits=max(0.0, entropy) / math.log(2),
+        agreement=float(np.einsum("i,i", weights, weights)) / mass**2,
     )
 
 
@@ -211,12 +215,6 @@ def _plain(value: float | tuple[float, float] | None) -> str:
     if isinstance(value, tuple):
         return f"[{value[0]!r},{value[1]!r}]"
     return "null" if value is None else repr(value)
-
-
-def _logsumexp(logits: Sequence[float], rest: Rest | None) -> float:
-    best = max(logits) if rest is None else max(*logits, rest.logsumexp)
-    total = sum(math.exp(logit - best) for logit in logits)
-    return best + math.log(total + (0 if rest is None else math.exp(rest.logsumexp - best)))
 
 
 def _joined(numbers: Sequence[int]) -> str:
