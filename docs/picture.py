@@ -139,12 +139,19 @@ def record(picture: Picture, model: str) -> str:
             start_new_session=True,
         )
         os.close(its)
-        written = _typed(ours, picture) if picture.keys else b"".join(_read(ours)).decode()
-        if picture.keys:
+        try:
+            return _typed(ours, picture) if picture.keys else _whole(ours, process)
+        finally:
             process.terminate()
-        if process.wait() and not picture.keys:
-            sys.exit(written)
-    os.close(ours)
+            os.close(ours)
+            process.wait()
+
+
+def _whole(terminal: int, process: subprocess.Popen[bytes]) -> str:
+    """Everything that a command writes which ends by itself."""
+    written = b"".join(_read(terminal)).decode()
+    if process.wait():
+        sys.exit(written)
     return written
 
 
@@ -196,7 +203,8 @@ def played(frames: Sequence[str], size: tuple[int, int]) -> Screen:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[[], *(one.name for one in PICTURES)])
+    names = [one.name for one in PICTURES]
+    parser.add_argument("names", nargs="*", choices=[*names, []])  # []: none given
     parser.add_argument("-m", "--model", default="builtin")
     asked = parser.parse_args()
     for picture in PICTURES:
