@@ -44,7 +44,14 @@ FULL_TURN = Turn(
     shared_feeds=1,
     feeds=(Feed(3), Feed(4, 1, (9, 10)), Feed(1, 120)),
     runs=(
-        Run(2, SAMPLING, ORIGIN, "interrupted", Usage(5, 3, 2, 0.1 + 0.2, 1e-9), {"index": 2, "mirostat": [1 / 3]}),
+        Run(
+            2,
+            SAMPLING,
+            ORIGIN,
+            "interrupted",
+            Usage(5, 3, 2, 0.1 + 0.2, 1e-9),
+            {"index": 2, "mirostat": [1 / 3]},
+        ),
         Run(1, replace(SAMPLING, seed=None), replace(ORIGIN, threads=1), None, Usage(1)),
     ),
 )
