@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,10 @@ def imports(source: str, package: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
-def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports_of(path: Path) -> tuple[tuple[int, str], ...]:
     package = (PACKAGE.name, *path.relative_to(PACKAGE).parent.parts)
-    return imports(path.read_text(encoding="utf-8"), package)
+    return tuple(imports(path.read_text(encoding="utf-8"), package))
 
 
 def layer_of(module: str) -> str | None:

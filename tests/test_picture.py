@@ -78,6 +78,7 @@ def test_the_last_frame_with_the_mark_is_taken() -> None:
     assert SCRIPT["frame"](frames, "m.rk", (20, 5)).lines() == ["two mark"]
 
 
+@pytest.mark.slow
 def test_keys_are_typed_once_the_screen_shows_their_mark(tiny: Path) -> None:
     keys = (("Type or paste", "世界"), ("survive", "\x1b2"))
     picture = SCRIPT["Picture"]("", "", ("probs",), "mass gone", keys=keys)

@@ -59,6 +59,7 @@ def test_a_part_of_the_suite_runs_alone(tiny: Path, monkeypatch: pytest.MonkeyPa
     assert figure["met"] == (figure["value"]["median"] <= 5)
 
 
+@pytest.mark.slow
 def test_a_key_of_the_explorer_is_timed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pty")
     monkeypatch.setattr("chatcli.bench.explorer._KEYS_A_ROUND", 2)

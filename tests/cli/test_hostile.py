@@ -114,7 +114,7 @@ def test_what_a_template_says_when_it_fails_is_shown_inert(hostile: Path, comman
 def test_a_chat_with_a_failing_template_goes_on_and_is_inert(hostile: Path) -> None:
     outcome = run("chat", "-m", hostile, stdin=f"hi\n/x {OSC}\n")
     assert outcome.status == 1 and outcome.out == ""
-    assert len(outcome.err.splitlines()) == 2
+    assert len(outcome.err.splitlines()) == 3  # the warning about the template comes first
     assert_inert(outcome.err)
 
 

@@ -211,7 +211,7 @@ def test_a_prompt_sets_what_no_flag_does(own: Path, tiny: Path) -> None:
         sampling = last(*with_prompt, *way)["sampling"]
         # The checkpoint's own temperature is 0.7 and its top_p 0.9.
         assert [sampling[key] for key in ("temperature", "top_k", "top_p")] == [0.0, 5, 0.9]
-    flags = ["-n", "9", "-t", "0.5", "--stop", "neverwritten"]
+    flags = ["-n", "9", "-t", "0.5", "--stop", "neverwritten", "--seed", "1"]
     other = last(*with_prompt, *flags)
     assert other["usage"]["new_tokens"] == 9
     assert other["sampling"]["temperature"] == 0.5

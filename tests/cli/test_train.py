@@ -65,6 +65,7 @@ def replies(folder: Path) -> str:
     return run("complete", "hello", "--chat", "-m", folder, "--greedy", "-n", "12").out
 
 
+@pytest.mark.slow
 def test_three_steps_make_a_checkpoint_that_answers(made: Path, here: Path) -> None:
     base = pretrain(made, made / "text.txt", "--out", "模型")
     assert base.status == 0
@@ -143,6 +144,7 @@ def test_a_conversation_that_the_template_refuses_is_a_bad_line(here: Path) -> N
     assert "chatcli: the inputs hold no usable conversation" in outcome.err
 
 
+@pytest.mark.slow
 def test_lora_writes_an_adapter_that_chats(here: Path) -> None:
     model = tiny_checkpoint(here / "tiny")
     outcome = sft(
@@ -180,6 +182,7 @@ def test_what_is_stopped_goes_on_with_resume(
     assert metrics(resumed, here / "out") == pytest.approx(whole, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_with_resume(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_checkpoint(here / "tiny")
     command = ("-", "--lora", "--dropout", "0.1", "--row-length", "32", "--batch-rows", "4")

@@ -81,7 +81,9 @@ def named(settings: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=named)
-@pytest.mark.parametrize("top", [1, 8, 50, 120])
+@pytest.mark.parametrize(
+    "top", [8, *(pytest.param(top, marks=pytest.mark.slow) for top in (1, 50, 120))]
+)
 def test_what_is_decided_is_what_the_chain_draws_from_the_whole_row(
     settings: dict[str, Any], top: int, tmp_path: Path
 ) -> None:
@@ -140,7 +142,9 @@ def test_what_is_undecided_is_another_token_in_another_row_of_the_same_record(
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=named)
-@pytest.mark.parametrize("top", [1, 8, 300])
+@pytest.mark.parametrize(
+    "top", [8, *(pytest.param(top, marks=pytest.mark.slow) for top in (1, 300))]
+)
 def test_the_recorded_settings_give_the_recorded_tokens(
     settings: dict[str, Any], top: int, tmp_path: Path
 ) -> None:

@@ -175,6 +175,7 @@ def test_cuts_keep_something_at_every_extreme(order: str) -> None:
             assert draw.interval is not None and draw.interval[0] <= draw.interval[1] <= 1
 
 
+@pytest.mark.slow
 def test_the_slices_of_any_chain_share_the_whole() -> None:
     luck = np.random.default_rng(5)
     for seed in range(40):

@@ -87,6 +87,7 @@ def losses(rows: list[dict[str, Any]]) -> list[float]:
     return [row["loss"] for row in rows] + [loss for loss in validated if loss is not None]
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_losses(made: Path, tmp_path: Path) -> None:
     settings = ("--batch-rows", "4", "--passes", "10")
     assert main(command(made, tmp_path / "whole", *settings)) == 0
@@ -99,6 +100,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_losses(made: Path, tmp_
     assert losses(rest) == pytest.approx(losses(whole), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_lose_what_one_does(made: Path, tmp_path: Path) -> None:
     """torchrun, gloo, the same batch in all: every logged loss within 1 %."""
     settings = ("--batch-rows", "8", "--passes", "4", "--accumulate", "2")

@@ -164,7 +164,9 @@ def broken_at(corpus: Path, step: int) -> tuple[list[Metric], torch.nn.Module]:
     return metrics, model
 
 
-@pytest.mark.parametrize("step", [1, 7, 12])
+@pytest.mark.parametrize(
+    "step", [7, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 12))]
+)
 def test_a_killed_run_goes_on_to_the_same_losses(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

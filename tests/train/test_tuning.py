@@ -86,7 +86,10 @@ MODELS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    ["llama", *(pytest.param(name, marks=pytest.mark.slow) for name in MODELS if name != "llama")],
+)
 def test_what_was_taught_is_said_after_export(
     name: str, lora: LoraSettings | None, tmp_path: Path
 ) -> None:

@@ -253,7 +253,6 @@ class Screen(io.StringIO):
             self._lines[row] = [""] * self.columns
             self._wrapped.discard(row)
 
-
     def _clear_right(self) -> None:
         self._lines[self._row][self._column :] = [""] * (self.columns - self._column)
 

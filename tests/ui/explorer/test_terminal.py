@@ -112,7 +112,7 @@ def test_a_walk_leaves_its_text_and_the_terminal_as_it_was(
     assert "\x1b[38" not in everything
 
 
-@pytest.mark.parametrize("how", ["hang up", "terminate"])
+@pytest.mark.parametrize("how", ["hang up", pytest.param("terminate", marks=pytest.mark.slow)])
 def test_an_end_that_nobody_typed_is_quiet(tiny: Path, terminals: list[Terminal], how: str) -> None:
     terminals.append(terminal := Terminal("probs", "-m", tiny, "--seed", "1"))
     terminal.expect("Type or paste a text")
