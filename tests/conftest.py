@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 
 from tests.fakes import tiny_checkpoint
 
+HOMES = itertools.count()
 PREFIXES = ("CHATCLI_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "XDG_")
 TERMINAL = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm-256color", "LANG": "C.UTF-8"}
 UNSET = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LC_ALL", "PYTHONUTF8")
@@ -44,7 +46,8 @@ def clean_environment(
         monkeypatch.delenv(name)
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)
-    home = tmp_path_factory.mktemp("home")
+    # Not numbered by pytest, which looks through all homes before for the next number.
+    home = tmp_path_factory.mktemp(f"home{next(HOMES)}", numbered=False)
     monkeypatch.setenv("HOME", str(home))
     for name, value in TERMINAL.items():
         monkeypatch.setenv(name, value)

@@ -43,7 +43,7 @@ SCANNED = {
         temperature=0.8, frequency_penalty=0.6, order=("temperature", "frequency_penalty")
     ),
 }
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))]
 
 
 def row(seed: int, size: int = 24) -> torch.Tensor:
@@ -123,7 +123,7 @@ def test_the_change_draws_another_token_and_a_smaller_one_does_not(
             assert drawn(config, seed, **{change.setting: value}) == found.drawn.token
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS[:1])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_no_value_that_is_nearer_draws_another(config: SamplingConfig, seed: int) -> None:
     found = explained(config, seed)

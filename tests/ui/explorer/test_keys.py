@@ -109,7 +109,7 @@ def test_settings_turn_without_a_forward_pass() -> None:
     assert (config.temperature, config.top_k, config.top_p) == (0.5, 60, 0.85)
     assert (config.min_p, config.order) == (0.0, "textgen")
     assert "temperature 0.5" in shown(person.state)
-    assert model.fed == [[BOS], [97, 98]]
+    assert [token for ids in model.fed for token in ids] == [BOS, 97, 98]
 
 
 def test_any_setting_can_be_typed_and_a_wrong_one_is_named() -> None:
