@@ -66,6 +66,7 @@ def show_reply(
     opened: str = "",
     hint: str = "",
     typed: Callable[[str], None] | None = None,
+    begun: bool = False,
 ) -> Reply:
     """Show `chunks` as they come, after `prefix`; return the whole.
 
@@ -74,6 +75,7 @@ def show_reply(
     at its start (`thinking.opening_of`); `hint` what to tell of a reply that was cut, such as
     "/continue goes on": without it, a limit that was reached is no cut. `typed` gets what a person
     types meanwhile that is no key of `pace`; without it, such keys are lost, or the shell's.
+    Where a line is `begun` by what was typed before, all keys are typing.
 
     The cursor must be in column 0 of a terminal; it is there again afterwards. `chunks` are
     closed, however it ends. Raises what they raise, once what came before is on the screen,
@@ -84,7 +86,8 @@ def show_reply(
     def told(finish: Finish | None, tokens: int) -> None:
         _show_mark(env, finish, tokens, hint if tokens or said else "")
 
-    with _showing(env, model, chain, frames, interrupt, thoughts, typed) as (view, around):
+    with _showing(env, model, chain, frames, interrupt, thoughts, typed, begun) as shown:
+        view, around = shown
         reply = _follow(view, around, chunks, prefix, told, goes_on=bool(said))
     if frames.options.markdown and not said:
         view.render()
@@ -102,6 +105,7 @@ def _showing(
     interrupt: Interrupt,
     thoughts: Thoughts,
     typed: Callable[[str], None] | None,
+    begun: bool,
 ) -> Iterator[tuple[ReplyView, _Around]]:
     """The view for this terminal, or for none; and what goes around the chunks."""
     if not frames.live:
@@ -116,7 +120,7 @@ def _showing(
     text = LiveText(env, Paint(env))
     panel = _panel_view(env, model, chain, frames)
     with Keys(env.keyboard) as keys, Suspension(text.leave, keys.release) as suspension:
-        pace = Pace(frames, keys, interrupt, typed)
+        pace = Pace(frames, keys, interrupt, typed, begun=begun)
         yield LiveView(env, text, panel, frames, pace, suspension, thoughts), suspension.around
 
 

@@ -5,7 +5,8 @@ other key goes on. Pausing is asked for between tokens, so it holds at the next 
 
 Where what is typed goes into the next line, the first printable character that is none of
 these keys begins it: from there to the end of the reply all keys are typing, Space, q and
-Enter too, and nothing pauses. Without a live panel there are no such keys, and all is typing.
+Enter too, and nothing pauses. So are all keys from the start where the next line is begun already,
+for they edit it, and where there is no live panel.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
 class Pace:
     """Waits between tokens; sets `frames.every` so that what is looked at closely is drawn.
 
-    `typed` gets what is typed for the next line.
+    `typed` gets what is typed for the next line, of which some may be `begun`.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Pace:
         keys: Keys,
         interrupt: Interrupt,
         typed: Callable[[str], None] | None = None,
+        *,
+        begun: bool = False,
     ) -> None:
         self.paused = False
         self._typed = typed
-        self._typing = typed is not None and not frames.live
+        self._typing = typed is not None and (begun or not frames.live)
         self._frames = frames
         self._keys = keys
         self._interrupt = interrupt

@@ -88,6 +88,7 @@ class Repl:
         self.first = ""  # what the next line begins with
         self.prompted: tuple[PromptFile, Settings] | None = None  # and what held before it
         self.ahead = ""  # what was typed while a reply was shown
+        self.begun = False  # a line, by what was typed ahead and not ended
         self._defaults = defaults
         self._window: tuple[Session, Window] | None = None
 
@@ -165,6 +166,7 @@ class Repl:
                     opened=opening_of(self.talk.model.tokenizer),
                     hint=_GOES_ON,
                     typed=self._type_ahead if self.env.interactive else None,
+                    begun=self.begun,
                 )
         self.ended = departure.asked
         if interrupt.cancelled() and not self.env.interactive:
@@ -175,6 +177,7 @@ class Repl:
     def _type_ahead(self, keys: str) -> None:
         """Keep what is typed while a reply is shown, for the next line."""
         self.ahead += keys
+        self.begun = not keys.endswith("\n")
 
     @contextmanager
     def _line_of_a_pipe(self) -> Iterator[None]:

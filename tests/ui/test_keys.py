@@ -106,11 +106,12 @@ def pace(
     *,
     live: bool = True,
     ahead: list[str] | None = None,
+    begun: bool = False,
 ) -> tuple[Pace, Frames, Interrupt, Typist]:
     frames = Frames(screen_environment(Screen()), DisplayOptions(pace=rate, live=live))
     interrupt, keys = Interrupt(), Typist(typed)
     later = None if ahead is None else ahead.append
-    return Pace(frames, keys, interrupt, later), frames, interrupt, keys
+    return Pace(frames, keys, interrupt, later, begun=begun), frames, interrupt, keys
 
 
 def test_space_pauses_steps_and_another_key_goes_on() -> None:
@@ -162,6 +163,14 @@ def test_pace_waits_for_its_turn_and_space_cuts_the_wait_short(
     for _ in range(4):
         watch.wait(lambda: None)
     assert now[0] - start == pytest.approx(2.0)
+
+
+def test_where_a_line_is_begun_every_key_edits_it() -> None:
+    kept: list[str] = []
+    watch, _, _, _ = pace(["\x15", "\x1b[D \r"], ahead=kept, begun=True)
+    watch.listen()
+    watch.listen()
+    assert "".join(kept) == "\x15\x1b[D \r" and not watch.paused
 
 
 @pytest.mark.parametrize(

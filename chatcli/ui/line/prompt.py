@@ -20,6 +20,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
@@ -100,9 +101,11 @@ class Prompt:
         self._farewell.reset()
         first = self._first()
         with Departure(end) as departure:
-            return self._session.prompt(
+            text = self._session.prompt(
                 default=first, pre_run=begin, set_exception_handler=False, handle_sigint=False
             )
+        self._help.begun = self._is_begun()
+        return text
 
     def _first(self) -> str:
         """What the line begins with; nothing where keys were typed ahead, which aren't meant
@@ -117,6 +120,13 @@ class Prompt:
             return ""
         first, self._help.first = self._help.first, ""
         return first
+
+    def _is_begun(self) -> bool:
+        """Whether keys that were typed ahead are left, and no Enter ends them."""
+        keys = self._session.app.input
+        left = get_typeahead(keys)
+        store_typeahead(keys, left)
+        return bool(left) and left[-1].key != Keys.ControlM
 
     def _end(self, error: BaseException) -> None:
         """End the line with `error`, unless it has ended."""

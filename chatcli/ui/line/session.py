@@ -62,6 +62,10 @@ class LineHelp(Protocol):
     ahead: str
     """What was typed while a reply was shown, a newline for Enter; emptied when taken."""
 
+    begun: bool
+    """Whether what was typed ahead goes on behind the line that was read last, and its own last
+    line has no Enter yet: what is typed next edits it. Set with each line."""
+
     def complete(self, line: str) -> Iterable[Completion]:
         """What may follow in `line`, the text up to the cursor; asked only where it starts
         with a slash. A ChatcliError counts as nothing."""

@@ -29,6 +29,7 @@ class Help:
 
     first: str = ""
     ahead: str = ""
+    begun: bool = False
     words: dict[str, str] = field(default_factory=dict)
     bar: str | list[tuple[str, str]] = "builtin"
     word: str = "resume with --continue"

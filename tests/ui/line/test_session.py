@@ -303,6 +303,19 @@ def test_what_was_typed_in_a_reply_comes_before_what_was_refused() -> None:
     assert keyboard.help.ahead == keyboard.help.first == ""
 
 
+def test_a_line_is_begun_where_keys_were_typed_ahead_without_their_enter() -> None:
+    seen: list[bool] = []
+
+    class Noting(Help):
+        def toolbar(self, columns: int) -> str:
+            seen.append(self.begun)
+            return "builtin"
+
+    keyboard = Keyboard(Noting(ahead="one\ntwo\nhal"))
+    assert keyboard.type(shows("hal"), "\x15three\r") == ["one", "two", "three"]
+    assert True in seen and not keyboard.help.begun
+
+
 def test_a_lone_escape_that_was_typed_ahead_means_nothing() -> None:
     assert Keyboard(Help(ahead="ab\x1b")).type(shows("ab"), "c\r") == ["abc"]
 
