@@ -312,7 +312,7 @@ def test_a_line_is_begun_where_keys_were_typed_ahead_without_their_enter() -> No
             return "builtin"
 
     keyboard = Keyboard(Noting(ahead="one\ntwo\nhal"))
-    assert keyboard.type(shows("hal"), "\x15three\r") == ["one", "two", "three"]
+    assert keyboard.type(shows("hal"), "\x15three\r", ready) == ["one", "two", "three"]
     assert True in seen and not keyboard.help.begun
 
 
