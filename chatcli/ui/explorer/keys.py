@@ -119,7 +119,7 @@ def _walking(keys: KeyBindings, desk: Desk) -> None:
         _bind(keys, desk, (name,), lambda desk, way=way: _step(desk, way), free)  # type: ignore[misc]
     _bind(keys, desk, ("tab",), lambda desk: moves.draw(desk.state, 1), free)
     commanding = Condition(lambda: desk.state.ask is None and not desk.state.typing)
-    _bind(keys, desk, ("left",), lambda desk: moves.back(desk.state), commanding)
+    _bind(keys, desk, ("left",), lambda desk: moves.step_back(desk.state), commanding)
     _bind(keys, desk, ("right",), lambda desk: moves.onward(desk.state), commanding)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "jump",
     "onward",
     "settle",
+    "step_back",
     "stop",
     "take",
     "take_character",
@@ -90,9 +91,17 @@ def back(state: State) -> None:
     if left is None:
         state.say("this is where the walk begins")
     elif left.by == "typed":
-        state.line, state.typing = Line.of(left.text).erased(), True
+        state.line = Line.of(left.text).erased()
     else:
         state.aim = left.ids[-1]
+
+
+def step_back(state: State) -> None:
+    """Give the last token back; what was typed stays as it is."""
+    if state.line.text or state.walk.at.by == "typed":
+        state.say("this was typed: Backspace erases it, i types on")
+    else:
+        back(state)
 
 
 def onward(state: State) -> None:

@@ -243,6 +243,22 @@ def test_arrows_give_back_and_go_on() -> None:
     assert person.state.walk.ids == (BOS, 97, 98, 99)
 
 
+def test_arrows_leave_typed_text_as_it_is() -> None:
+    person = Person(scripted())
+    person.keys("你好ab", ESC, LEFT, shows("this was typed"), RIGHT, LEFT, LEFT, "t")
+    assert person.state.text == "你好ab" and not person.state.typing
+    assert person.state.config.temperature == 0.7
+    person.keys(ENTER, LEFT, LEFT, shows("this was typed"))
+    assert person.state.text == "你好ab"
+
+
+def test_a_command_stays_one_after_typed_text_is_opened_again() -> None:
+    person = Person(scripted())
+    person.keys("你好ab", ESC, RIGHT, BACKSPACE, "t")
+    assert person.state.line.text == "你好a" and not person.state.typing
+    assert person.state.config.temperature == 0.7
+
+
 def test_the_next_character_is_taken_by_its_likeliest_tokens() -> None:
     def resolved(state: State) -> bool:
         return state.characters is not None and state.characters.prob("unresolved") < 0.01
