@@ -82,7 +82,8 @@ class Change:
 class Explanation:
     """Why the chain draws what it draws.
 
-    `u` is the number that decided, None when greedy. `runner_up` is the likeliest other token
+    `luck` is the number of the seed, and `u` the one that decided: None when greedy, though at a
+    higher temperature `luck` would. `runner_up` is the likeliest other token
     after the chain, None where the chain leaves no other. A setting has a change for each
     direction that there is.
     """
@@ -94,6 +95,7 @@ class Explanation:
     drawn: Slice
     runner_up: Slice | None
     changes: tuple[Change, ...]
+    luck: float
 
 
 def explain(
@@ -126,6 +128,7 @@ def explain(
             *(() if greedy else _luck_changes(pool, luck, interval)),
             *(change for name in _SETTINGS for change in case.changes(name, token, luck)),
         ),
+        luck=luck,
     )
 
 

@@ -1,6 +1,6 @@
 """Why a token was drawn, as `chatcli probs --explain` shows it.
 
-The line from 0 to 1 with the slices of the drawn token and the runner-up and the number that
+The line from 0 to 1 with the slices of the drawn token and the likeliest other and the number that
 fell into one of them; both tokens with their figures; and what would have drawn another.
 """
 
@@ -36,10 +36,16 @@ def show_explanation(
     paint = Paint(env)
     title = paint("heading", prompt_title(prompt, width))
     facts = [count(tokens, "token"), found.chain]
-    seed = [] if found.u is None else [f"seed {found.seed}"]
-    head = fold([*facts, *seed], width)
+    head = fold([*facts, *_luck(found)], width)
     lines = explanation_lines(found, tokenizer, paint, width)
     env.write("\n".join([title, *head, "", *lines]) + "\n")
+
+
+def _luck(found: Explanation) -> list[str]:
+    """The seed, and where it decides nothing now, the number it gives to a temperature above 0."""
+    if found.u is not None:
+        return [f"seed {found.seed}"]
+    return [f"seed {found.seed} gives u = {found.luck:.6f} at a temperature above 0"]
 
 
 def explanation_lines(
@@ -88,7 +94,7 @@ def _owner(found: Explanation, number: float) -> str:
 def _slices(found: Explanation, tokenizer: Tokenizer, paint: Paint, width: int | None) -> list[str]:
     rows = [("drawn", _DRAWN, found.drawn)]
     if found.runner_up is not None:
-        rows.append(("runner-up", _NEXT, found.runner_up))
+        rows.append(("likeliest other", _NEXT, found.runner_up))
     slices = [one for _, _, one in rows]
     titles, *body = table_lines(
         [

@@ -31,6 +31,7 @@ FOUND = Explanation(
         Change("top_k", True, 40, 151936, 1, None, None),
         Change("min_p", True, 0, 1, 0.01, 0.0888, 3),
     ),
+    luck=0.25,
 )
 
 
@@ -49,9 +50,9 @@ def test_a_pipe_gets_every_column() -> None:
         f"0 {'▒' * 15}{'█' * 8}{'─' * 53} 1",
         f"{' ' * 21}▲ u",
         "",
-        "             token  slice                after the chain  model  rank",
-        "█ drawn      山     0.200000 – 0.300000           10.0 %  4.4 %     2",
-        "▒ runner-up  小     0.000000 – 0.200000           20.0 %  8.0 %     1",
+        "                   token  slice                after the chain  model  rank",
+        "█ drawn            山     0.200000 – 0.300000           10.0 %  4.4 %     2",
+        "▒ likeliest other  小     0.000000 – 0.200000           20.0 %  8.0 %     1",
         "",
         "the nearest change that draws another:",
         "setting           now          nearest  draws    searched",
@@ -81,7 +82,14 @@ def test_sixty_columns_have_every_fact_of_a_change() -> None:
 
 def test_a_thin_slice_is_still_marked() -> None:
     thin = Explanation(
-        FOUND.config, 4, "top_k 3", 0.5, Slice(0, (0.4999, 0.5001), 0.1, 3), None, FOUND.changes
+        FOUND.config,
+        4,
+        "top_k 3",
+        0.5,
+        Slice(0, (0.4999, 0.5001), 0.1, 3),
+        None,
+        FOUND.changes,
+        0.5,
     )
     ruler, mark = shown(None, thin)[4:6]
     assert ruler.count("█") == 1 and ruler.index("█") == mark.index("▲")
@@ -96,16 +104,17 @@ def test_greedy_has_no_number_to_show() -> None:
         Slice(0, (0.0, 1.0), 0.1, 1),
         None,
         FOUND.changes[3:],
+        0.25,
     )
     lines = shown(None, greedy)
-    assert lines[1] == "3 tokens · greedy"
+    assert lines[1] == "3 tokens · greedy · seed 4 gives u = 0.250000 at a temperature above 0"
     assert lines[3] == "山 is drawn · greedy takes the likeliest, no number decides"
-    assert not any("▲" in line or "runner-up" in line for line in lines)
+    assert not any("▲" in line or "likeliest other" in line for line in lines)
 
 
 def test_a_setting_that_is_off_says_so() -> None:
     off = Explanation(
-        FOUND.config, 4, "x", 0.5, FOUND.drawn, None, (Change("top_k", False, 0, 1, 1, 9, 1),)
+        FOUND.config, 4, "x", 0.5, FOUND.drawn, None, (Change("top_k", False, 0, 1, 1, 9, 1),), 0.5
     )
     assert "top-k    off  down        9  小     to 1" in shown(None, off)
 
