@@ -40,7 +40,8 @@ def _items(
     reused = f" ({usage.reused_tokens:,} reused)" if usage.reused_tokens else ""
     items.append(f"prompt {usage.prompt_tokens:,}{reused}")
     if steps:
-        items.append(f"{sum(step.entropy_bits for step in steps) / len(steps):.2f} bits/token")
+        entropy = sum(step.entropy_bits for step in steps) / len(steps)
+        items.append(f"entropy {entropy:.2f} bits/token")
     used = usage.prompt_tokens + usage.new_tokens
     items.append(f"context {context_use(used, model.checkpoint.context_length)}")
     if not chain.config.greedy:
