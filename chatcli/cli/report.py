@@ -66,8 +66,9 @@ def report(
     to_stdout = str(output) == "-"
     if not to_stdout:
         check_export(output, force)
+    cut = None
     if Path(source).is_file():
-        made = _of_trace(Path(source), branch, typed_options(ctx), top)
+        made, cut = _of_trace(Path(source), branch, typed_options(ctx), top)
     else:
         own = "model" in typed_options(ctx)
         made = _of_session(source, branch, which, env, top, own=own)
@@ -80,6 +81,12 @@ def report(
     else:
         write_export(output, text, force)
         env.say(f"wrote {output}, {len(text.encode()):,} bytes")
+    if cut is not None:
+        env.error(
+            f"{source} breaks off at {cut}; what was recorded before it is in the report, and the "
+            "rest is lost"
+        )
+        return Status.ERROR
     return Status.DONE
 
 
@@ -118,7 +125,10 @@ def _kept(reference: str) -> tuple[Session, tuple[Turn, ...]]:
         raise StoreError(f"{error}{hint}") from error
 
 
-def _of_trace(path: Path, branch: str | None, typed: frozenset[str], top: int) -> Report:
+def _of_trace(
+    path: Path, branch: str | None, typed: frozenset[str], top: int
+) -> tuple[Report, str | None]:
+    """Its report, and where the file breaks off."""
     from chatcli.probe.trace_reading import read_trace
     from chatcli.ui.page.sources import trace_report
 
@@ -126,4 +136,5 @@ def _of_trace(path: Path, branch: str | None, typed: frozenset[str], top: int) -
         raise UsageError(f"--branch {branch} is of a conversation, and {path} is a file; drop one")
     if given := typed & {part.name for part in fields(ModelFlags)}:
         raise UsageError(f"{path} is a trace, which needs no model; drop --{min(given)}")
-    return trace_report(read_trace(path), path.name, top=top)
+    trace = read_trace(path)
+    return trace_report(trace, path.name, top=top), trace.cut

@@ -113,7 +113,9 @@ def test_a_trace_that_breaks_off_is_told_as_far_as_it_goes(tiny: Path, tmp_path:
     path = tmp_path / "t.jsonl"
     run("complete", "世界", "-m", tiny, *GREEDY, "--trace", path)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
-    text = run("report", path, "-o", "-").out
+    outcome = run("report", path, "-o", "-")
+    assert outcome.status == 1 and "breaks off at line 6" in outcome.only_error
+    text = outcome.out
     assert "breaks off at line 6" in text and len(figures(text)["replies"][0]) == 3
 
 
