@@ -186,13 +186,15 @@ def _choice_columns(verdict: Verdict, tokenizer: Tokenizer) -> list[Column]:
         Column("", marks),
         Column("choice", [_name(each.ending.choice) for each in choices], gives=True),
         Column("share", [_share(each) for each in choices], right=True),
-        Column("log-likelihood", [_nats(each.logprob) for each in choices], rank=1, right=True),
+        Column(
+            "log-likelihood, bits", [_bits(each.logprob) for each in choices], rank=1, right=True
+        ),
     ]
     if verdict.norm == "prior":
-        priors = ["" if each.prior is None else _nats(each.prior) for each in choices]
+        priors = ["" if each.prior is None else _bits(each.prior) for each in choices]
         columns.append(Column("prior", priors, rank=2, right=True))
     if verdict.norm != "sum":
-        scores = [_nats(each.score) for each in choices]
+        scores = [_bits(each.score) for each in choices]
         columns.append(Column(f"by {verdict.norm}", scores, rank=1, right=True))
     return [*columns, Column("tokens", [clip(each, _CELLS) for each in pieces], rank=3)]
 
@@ -275,7 +277,8 @@ def _share(choice: Choice) -> str:
     return "–" if math.isnan(choice.share) else percent(choice.share)
 
 
-def _nats(logprob: float) -> str:
+def _bits(logprob: float) -> str:
+    """Of nats."""
     if math.isinf(logprob):
         return "∞" if logprob > 0 else "-∞"
-    return f"{logprob:.3f}".replace("-0.000", "0.000")
+    return f"{logprob / math.log(2):.3f}".replace("-0.000", "0.000")

@@ -50,9 +50,9 @@ def shown(norm: Norm, columns: int | None = None) -> list[str]:
 
 def test_the_likeliest_is_marked_and_spaces_are_seen() -> None:
     assert shown("prior") == [
-        "   choice   share  log-likelihood   prior  by prior  tokens",
-        "▶  ␣正面   75.0 %          -1.000  -2.500     1.500  ␣正 面",
-        "   ␣b␛     25.0 %              -∞  -3.000        -∞  ␣b ␛[2J",
+        "   choice   share  log-likelihood, bits   prior  by prior  tokens",
+        "▶  ␣正面   75.0 %                -1.443  -3.607     2.164  ␣正 面",
+        "   ␣b␛     25.0 %                    -∞  -4.328        -∞  ␣b ␛[2J",
         "",
         "2 tokens of prompt · by their log-likelihood, less that after 'N/A' in the text's place",
     ]
