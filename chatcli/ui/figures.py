@@ -41,7 +41,7 @@ def _items(
     items.append(f"prompt {usage.prompt_tokens:,}{reused}")
     if steps:
         entropy = sum(step.entropy_bits for step in steps) / len(steps)
-        items.append(f"entropy {entropy:.2f} bits/token")
+        items.append(f"entropy {entropy:.2f} bits")
     used = usage.prompt_tokens + usage.new_tokens
     items.append(f"context {context_use(used, model.checkpoint.context_length)}")
     if not chain.config.greedy:

@@ -26,7 +26,7 @@ PIECES = ["是", "珠穆", "朗", "玛", "峰", "，", "海拔", " 8848", "米",
 TEXT = "".join(PIECES)
 PROMPT = "世界上最高的山"
 FIGURES = (
-    "10 tokens, length · 143 tok/s · prompt 12 (5 reused) · entropy 1.63 bits/token\n"
+    "10 tokens, length · 143 tok/s · prompt 12 (5 reused) · entropy 1.63 bits\n"
     "context 22/2,048 · seed 7 · temperature 0.8 → top_k 40 → top_p 0.95\n"
 )
 
