@@ -54,7 +54,7 @@ class Explorer:
         self._finding = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._text = FormattedTextControl(self._fragments, focusable=True)
-        desk = Desk(state, shelf, self._leave, lambda: self._size()[1])
+        desk = Desk(state, shelf, self._leave, self._size)
         self._app: Application[Left] = Application(
             Layout(Window(self._text)),
             key_bindings=key_bindings(desk),

@@ -9,7 +9,19 @@ from collections.abc import Iterable, Sequence
 
 from prompt_toolkit.utils import get_cwidth
 
-__all__ = ["Fragment", "Row", "clip_row", "fit", "row_width", "rule", "width"]
+from chatcli.ui.folding import wrap
+
+__all__ = [
+    "Fragment",
+    "Row",
+    "clip_row",
+    "fit",
+    "note_rows",
+    "row_width",
+    "rule",
+    "width",
+    "wrapped",
+]
 
 Fragment = tuple[str, str]
 Row = list[Fragment]
@@ -52,6 +64,22 @@ def rule(facts: Sequence[Fragment], cells: int) -> Row:
     """A line across the screen, with facts in it, clipped where they don't fit."""
     head = clip_row([("class:border", "── "), *facts, ("", " ")], cells)
     return [*head, ("class:border", "─" * (cells - row_width(head)))]
+
+
+def wrapped(text: str, cells: int) -> list[str]:
+    """`text` as lines of at most `cells` cells: at spaces, else, as in Chinese, anywhere."""
+    lines: list[str] = []
+    for line in wrap(text, cells + 1):
+        while width(line) > cells and (head := _cut(line, cells)):
+            lines.append(head)
+            line = line[len(head) :]
+        lines.append(line)
+    return lines
+
+
+def note_rows(text: str, columns: int, style: str = "class:note") -> list[Row]:
+    """Sentences in the middle of a view."""
+    return [[], *([(style, f"  {line}")] for line in wrapped(text, max(1, columns - 4)))]
 
 
 def _cut(text: str, cells: int) -> str:

@@ -18,7 +18,7 @@ from chatcli.ui.explorer import moves
 from chatcli.ui.explorer.asking import Shelf, answer, ask, seek
 from chatcli.ui.explorer.knobs import KNOBS, turned
 from chatcli.ui.explorer.line import Line
-from chatcli.ui.explorer.manual import MANUAL_ROWS
+from chatcli.ui.explorer.manual import manual_height
 from chatcli.ui.explorer.screen import page_rows
 from chatcli.ui.explorer.state import VIEWS, AskKind, State
 from chatcli.ui.explorer.tree import stretches
@@ -28,12 +28,12 @@ __all__ = ["Desk", "key_bindings"]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What keys act on: `leave` gets whether ids are to be printed too, `rows` is the height."""
+    """What keys act on: `leave` is told whether to print ids too, `size` gives columns and rows."""
 
     state: State
     shelf: Shelf
     leave: Callable[[bool], None]
-    rows: Callable[[], int]
+    size: Callable[[], tuple[int, int]]
 
 
 Action = Callable[[Desk], None]
@@ -165,7 +165,7 @@ def _escape(desk: Desk) -> None:
     if state.ask is not None:
         state.ask = None
     elif state.view == "help":
-        state.show("table")
+        state.help()
     else:
         state.typing = not state.typing
 
@@ -191,9 +191,10 @@ def _backspace(desk: Desk) -> None:
 
 def _step(desk: Desk, way: Callable[[int], int]) -> None:
     state = desk.state
-    far = way(page_rows(desk.rows()))
+    columns, rows = desk.size()
+    far = way(page_rows(rows))
     if state.view == "help":
-        last = max(0, MANUAL_ROWS - page_rows(desk.rows()))
+        last = max(0, manual_height(columns) - page_rows(rows))
         state.scroll = max(0, min(state.scroll + far, last))
     elif state.view == "tree":
         numbers = [one.last.number for one in stretches(state.walk)]
@@ -218,11 +219,6 @@ def _command(desk: Desk, typed: str) -> None:
         action(desk)
     else:
         state.say(f"{typed!r} is no command; ? shows them")
-
-
-def _help(desk: Desk) -> None:
-    desk.state.scroll = 0
-    desk.state.show("help")
 
 
 def _type(desk: Desk) -> None:
@@ -269,7 +265,7 @@ _COMMANDS: Mapping[str, Action] = {
     "[": lambda desk: _stages(desk, -1),
     "]": lambda desk: _stages(desk, 1),
     "i": _type,
-    "?": _help,
+    "?": lambda desk: desk.state.help(),
     "q": lambda desk: desk.leave(False),
     "Q": lambda desk: desk.leave(True),
     **{

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from chatcli.ui.explorer.cells import Row, fit, width
+from chatcli.ui.explorer.cells import Row, fit, width, wrapped
 
-__all__ = ["MANUAL_ROWS", "manual"]
+__all__ = ["manual", "manual_height"]
+
+_NARROW = 16  # cells for what a key does; with fewer, that stands below the key
 
 _SECTIONS = (
     (
@@ -35,23 +37,42 @@ _SECTIONS = (
             ("tree: Enter f x", "go there, fold, mark to compare"),
             ("W R D", "save the walk in the store; open one, delete one"),
             ("c", "characters: the model's own distribution, or after the chain"),
-            ("1 to 5  i  ?", "views, typing, this help"),
+            ("1 to 5  i  ?", "views, typing, this help and back"),
             ("q  Q", "leave and print the text; the ids too"),
         ),
     ),
 )
 
-MANUAL_ROWS = sum(1 + len(entries) for _, entries in _SECTIONS)
-
 
 def manual(columns: int, rows: int, first: int = 0) -> list[Row]:
     """The rows from `first` on; `first` may lie too far."""
+    lines = _lines(columns)
+    first = max(0, min(first, len(lines) - rows))
+    return lines[first : first + rows]
+
+
+def manual_height(columns: int) -> int:
+    """How many rows there are."""
+    return len(_lines(columns))
+
+
+def _lines(columns: int) -> list[Row]:
     keys = max(width(key) for _, entries in _SECTIONS for key, _ in entries) + 2
     lines: list[Row] = []
     for title, entries in _SECTIONS:
         lines.append([("class:heading", f" {title}")])
         for key, text in entries:
-            room = columns - 4 - keys
-            lines.append([("class:key", "   " + fit(key, keys)), ("", fit(text, room, fill=False))])
-    first = max(0, min(first, len(lines) - rows))
-    return lines[first : first + rows]
+            lines += _entry(key, text, keys, columns)
+    return lines
+
+
+def _entry(key: str, text: str, keys: int, columns: int) -> list[Row]:
+    room = columns - 4 - keys
+    if room < _NARROW:
+        below: list[Row] = [[("", f"     {line}")] for line in wrapped(text, max(1, columns - 6))]
+        return [[("class:key", f"   {key}")], *below]
+    heads = [key, *[""] * len(text)]
+    return [
+        [("class:key", "   " + fit(head, keys)), ("", line)]
+        for head, line in zip(heads, wrapped(text, room), strict=False)
+    ]

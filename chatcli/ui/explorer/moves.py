@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _BEHIND = "still reading …"
+_UNREAD = "this text can't be read"
 
 
 def type_text(state: State, text: str) -> None:
@@ -50,7 +51,7 @@ def settle(state: State) -> bool:
     if not state.line.text:
         return True
     if state.behind or state.place is None:
-        state.say(_BEHIND)
+        state.say(_waiting(state))
         return False
     ids = state.place.ids[len(state.walk.ids) :]
     if ids:
@@ -64,7 +65,7 @@ def take(state: State) -> None:
     """The candidate in hand."""
     fall = state.fall
     if state.behind or fall is None:
-        state.say(_BEHIND if state.place is None or state.behind else "nothing to take")
+        state.say(_waiting(state) if state.place is None or state.behind else "nothing to take")
     elif settle(state):
         _go(state, fall.candidate, "taken")
 
@@ -73,7 +74,7 @@ def take_character(state: State) -> None:
     """The likeliest tokens that lead to the character in hand."""
     found, waterfall = state.characters, state.waterfall
     if state.behind or found is None or waterfall is None or state.place is None:
-        state.say(_BEHIND)
+        state.say(_waiting(state))
         return
     share = found.shares[state.character_at] if state.character_at < len(found.shares) else None
     if found.prompt_ids != state.place.ids or share is None or not share.paths:
@@ -118,7 +119,9 @@ def jump(state: State, number: int) -> None:
 
 def draw(state: State, count: int) -> None:
     """Let the model take `count` tokens by the chain, -1: until a breakpoint."""
-    if count > 0 and state.run > 0:
+    if state.refusal:
+        state.say(_UNREAD)
+    elif count > 0 and state.run > 0:
         state.run += count
     else:
         state.run, state.starting = count, True
@@ -150,6 +153,10 @@ def advance(state: State) -> None:
     elif state.run < 0 and (why := _reason(state, step, before=False)):
         state.run = 0
         state.say(f"stopped: {why}")
+
+
+def _waiting(state: State) -> str:
+    return _UNREAD if state.refusal else _BEHIND
 
 
 def _go(state: State, candidate: Candidate, by: By) -> None:

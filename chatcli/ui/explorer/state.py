@@ -46,7 +46,7 @@ class State:
     walk, line       the path in hand, and the text typed behind it that isn't ids yet
     typing           whether keys are text; otherwise they are commands
     view, selected   what fills the screen, and the candidate in hand (0-based, by rank)
-    scroll           the first row of the help
+    covered, scroll  what the help was opened over, and its first row
     run              how many more tokens the model takes by itself; -1: until it is stopped
     place            what was read last; it belongs to `read_for`
     seen             of each text that was read, its watched strings
@@ -62,6 +62,7 @@ class State:
     typing: bool = True
     view: View = "table"
     selected: int = 0
+    covered: View = "table"
     scroll: int = 0
     first_stage: int = 0
     ask: Ask | None = None
@@ -111,12 +112,25 @@ class State:
         return not self.empty and self.read_for != (self.walk.ids, self.line.text)
 
     @property
+    def refusal(self) -> str:
+        """Why the text can't be read, where it can't."""
+        refused = self._refused
+        return refused[1] if refused is not None and refused[0] == self.request else ""
+
+    @property
     def fault(self) -> str:
         """Why there is nothing to see: the text can't be read, or the chain leaves nothing."""
-        if self._refused is not None and self._refused[0] == self.request:
-            return self._refused[1]
+        if self.refusal:
+            return self.refusal
         self._let_fall()
         return self._fallen if isinstance(self._fallen, str) else ""
+
+    @property
+    def hindrance(self) -> str:
+        """Why this view has nothing to show."""
+        if self.view in ("tree", "help"):
+            return ""
+        return self.fault if self.view in ("table", "waterfall") else self.refusal
 
     @property
     def prompt_length(self) -> int:
@@ -130,7 +144,7 @@ class State:
     def waterfall(self) -> Waterfall | None:
         """What was read last, under the settings of now; None where nothing is to be seen."""
         self._let_fall()
-        return None if isinstance(self._fallen, str) else self._fallen
+        return None if self.refusal or isinstance(self._fallen, str) else self._fallen
 
     @property
     def fall(self) -> Fall | None:
@@ -170,6 +184,13 @@ class State:
         self.view = view
         if view == "tree":
             self.tree_at = self.walk.at.number
+
+    def help(self) -> None:
+        """Open it over what is shown, or close it again."""
+        if self.view == "help":
+            self.view = self.covered
+        else:
+            self.covered, self.scroll, self.view = self.view, 0, "help"
 
     def configure(self, config: SamplingConfig) -> None:
         """Other settings; what the chain remembers was learnt under the old ones."""

@@ -8,13 +8,13 @@ from chatcli.probe.breakpoints import spell_breakpoints
 from chatcli.sampling.catalog import describe
 from chatcli.text.visible import visible
 from chatcli.ui.explorer.asking import PROMPTS
-from chatcli.ui.explorer.cells import Fragment, Row, clip_row, row_width, rule, width
+from chatcli.ui.explorer.cells import Fragment, Row, clip_row, row_width, rule, width, wrapped
 from chatcli.ui.explorer.passage import CURSOR
 from chatcli.ui.explorer.state import VIEWS, State
 from chatcli.ui.figures import context_use, nearly_full
 from chatcli.ui.folding import SEPARATOR, fold
 
-__all__ = ["bottom", "heading", "settings_rows"]
+__all__ = ["bottom_rows", "heading", "settings_rows"]
 
 _TYPING = "↑↓ Enter take · Tab model takes · Esc commands · Ctrl-C leave · F1–F5 views"
 _COMMANDS = "? help · i type · q leave · g run · b break · / find · w watch · : set · 1–5 views"
@@ -46,30 +46,41 @@ def settings_rows(state: State, columns: int) -> list[Row]:
     return [clip_row([("class:figures", f" {line}")], columns - 1) for line in lines]
 
 
-def bottom(state: State, columns: int) -> Row:
-    """What is asked, else what is to be said, else which keys help."""
+def bottom_rows(state: State, columns: int, most: int) -> list[Row]:
+    """What is asked, else what is to be said, else which keys help; at most `most` rows."""
+    fault = "" if state.hindrance else state.fault
     if state.ask is not None:
-        return _asked(state, columns)
-    if message := state.fault or state.note:
-        style = "class:warning" if state.fault else "class:note"
-        return clip_row([(style, f" {visible(message, keep_newlines=False)}")], columns - 1)
+        return _asked(state, columns, most)
+    if message := fault or state.note:
+        return _said(message, "class:warning" if fault else "class:note", columns, most)
     hint = fold(_hint(state).split(SEPARATOR), columns - 2)[0]
-    return clip_row([("class:figures", f" {hint}")], columns - 1)
+    return [clip_row([("class:figures", f" {hint}")], columns - 1)]
 
 
-def _asked(state: State, columns: int) -> Row:
+def _said(message: str, style: str, columns: int, most: int) -> list[Row]:
+    lines = wrapped(visible(message, keep_newlines=False), max(1, columns - 2))
+    last = " ".join(lines[most - 1 :])
+    return [
+        clip_row([(style, f" {line}")], columns - 1)
+        for line in [*lines[: most - 1], *([last] if last else [])]
+    ]
+
+
+def _asked(state: State, columns: int, most: int) -> list[Row]:
+    """What is said stands behind what is typed where it fits, else above."""
     assert state.ask is not None
     line = state.ask.line
     prompt: Row = [("class:key", f" {PROMPTS[state.ask.kind]}: ")]
-    note: Row = (
-        [("class:note", f"   {visible(state.note, keep_newlines=False)}")] if state.note else []
-    )
     room = columns - 2 - row_width(prompt)
     before = visible(line.before, keep_newlines=False)
     while before and width(before) > room - 8:
         before = before[1:]
     typed: Row = [("", before), CURSOR, ("", visible(line.after, keep_newlines=False))]
-    return clip_row([*prompt, *typed, *note], columns - 1)
+    asked = [*prompt, *typed]
+    note = visible(state.note, keep_newlines=False)
+    if note and most > 1 and row_width(asked) + 3 + width(note) > columns - 1:
+        return [*_said(note, "class:note", columns, most - 1), clip_row(asked, columns - 1)]
+    return [clip_row([*asked, ("class:note", f"   {note}" if note else "")], columns - 1)]
 
 
 def _hint(state: State) -> str:
@@ -86,7 +97,7 @@ def _view_name(state: State) -> str:
 
 def _facts(state: State) -> list[Fragment]:
     place, waterfall = state.place, state.waterfall
-    if place is None:
+    if place is None or state.refusal:
         return [("class:figures", state.name)]
     used = len(place.ids)
     style = "class:warning" if nearly_full(used, state.context) else "class:figures"

@@ -6,7 +6,7 @@ import math
 
 from chatcli.probe.watch import Sighting, Watched
 from chatcli.text.visible import token_label, visible
-from chatcli.ui.explorer.cells import Row, fit
+from chatcli.ui.explorer.cells import Row, fit, note_rows
 from chatcli.ui.explorer.figures import share
 from chatcli.ui.explorer.state import State
 from chatcli.ui.theme import prob_style
@@ -21,7 +21,7 @@ _HINT = "w watches a text: how probable it is as what comes next, also outside t
 def watch_rows(state: State, columns: int, rows: int) -> list[Row]:
     """Two rows a string: its figures with the course of them, and its tokens."""
     if not state.watching:
-        return [[], [("class:note", f"  {_HINT}")]]
+        return note_rows(_HINT, columns)
     label = max(8, min(24, columns // 4))
     course = columns - 1 - 2 - label - 9 - 9 - 12 - 2
     titles = f"{'here':>9}{'rank':>9}{'surprisal':>12}"

@@ -354,3 +354,30 @@ def test_a_text_longer_than_the_context_is_an_error_that_going_back_mends() -> N
     person = Person(ScriptedModel("abc", peak=6.0, noise=1.0, context_length=4))
     person.keys("abc", "d", shows("the context 4"), BACKSPACE)
     assert person.state.fault == "" and person.state.text == "abc"
+
+
+def test_a_text_that_cant_be_read_has_no_table_and_its_whole_error() -> None:
+    person = Person(ScriptedModel("abc", peak=6.0, noise=1.0, context_length=4), columns=60)
+    person.keys("abcd", lambda state: bool(state.refusal), ENTER, TAB, ESC, "g")
+    screen = shown(person.state, 60)
+    assert " ".join(person.state.refusal.split()) in " ".join(screen.split())
+    assert not any(sign in screen for sign in ("rank", "survive", ", u 0.", "▶"))
+    assert "this text can't be read" in screen
+    assert person.state.text == "abcd" and not person.state.run
+
+
+@pytest.mark.parametrize("close", ["?", ESC])
+def test_the_help_is_whole_at_sixty_columns_and_closes(close: str) -> None:
+    person = Person(scripted(), columns=60)
+    person.keys(ESC, "2", "?")
+    screen = shown(person.state, 60, 60)
+    assert "…" not in screen
+    assert "breakpoints: entropy>3 rank>20 p<5% watch<=10 sentence" in " ".join(screen.split())
+    person.keys(close)
+    assert person.state.view == "waterfall" and not person.state.typing
+
+
+def test_the_empty_watch_page_is_whole_at_sixty_columns() -> None:
+    person = Person(scripted(), columns=60)
+    person.keys(ESC, "4")
+    assert "also outside the top" in " ".join(shown(person.state, 60).split())

@@ -184,6 +184,14 @@ def test_an_empty_text_asks_for_one() -> None:
     assert "Type or paste a text" in shown(state) and "…" not in shown(state)
 
 
+@pytest.mark.parametrize("columns", [30, 60])
+def test_hints_are_whole_on_a_narrow_screen(columns: int) -> None:
+    state = state_of(ScriptedModel(""), CONFIG, Walk())
+    state.say("Type 世界: what may come next follows. Esc, then ? shows the keys.")
+    text = " ".join(shown(state, columns).split())
+    assert state.note in text and "Esc and ? show what the keys do." in text
+
+
 def test_without_colour_weight_and_underline_remain() -> None:
     rules = dict(screen_style(color=False).style_rules)
     assert not any("#" in rule for rule in rules.values())
