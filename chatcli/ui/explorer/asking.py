@@ -24,7 +24,11 @@ class Shelf(Protocol):
     """Where explorations are kept, by name. Raises StoreError."""
 
     def names(self) -> tuple[str, ...]:
-        """The newest first."""
+        """Those that can be opened here, the newest first."""
+        ...
+
+    def holds(self, name: str) -> bool:
+        """Whether anything has that name, also what can't be opened here."""
         ...
 
     def save(self, name: str, walk: Mapping[str, Any]) -> None:
@@ -61,7 +65,7 @@ def answer(state: State, shelf: Shelf) -> None:
     if asked is None:
         return
     try:
-        _ANSWERS[asked.kind](_Answer(state, shelf, asked.line.text))
+        _ANSWERS[asked.kind](_Answer(state, shelf, asked.line.text, asked.replacing))
     except ChatcliError as error:
         state.say(str(error))
     else:
@@ -87,6 +91,7 @@ class _Answer:
     state: State
     shelf: Shelf
     text: str
+    replacing: str
 
 
 def _first(state: State, kind: AskKind) -> str:
@@ -139,27 +144,40 @@ def _name(given: _Answer) -> None:
 
 
 def _save(given: _Answer) -> None:
-    name = given.text.strip()
-    if not name:
-        raise UsageError("a name is needed to find it again")
-    given.shelf.save(name, given.state.walk.to_plain())
-    given.state.say(f"saved as {name}")
+    """What belongs to another walk is replaced only when Enter is pressed again."""
+    name, state = _named(given), given.state
+    known = given.shelf.holds(name)
+    if known and name not in (state.saved_as, given.replacing):
+        state.ask = Ask("save", Line.of(given.text), replacing=name)
+        raise UsageError(f"{name!r} is another walk; Enter again replaces it, Esc keeps it")
+    given.shelf.save(name, state.walk.to_plain())
+    state.say(f"saved as {name}, in place of what it was" if known else f"saved as {name}")
+    state.saved_as = name
 
 
 def _open(given: _Answer) -> None:
     state = given.state
-    state.walk = Walk.from_plain(given.shelf.load(given.text.strip()))
+    name = _named(given)
+    state.walk, state.saved_as = Walk.from_plain(given.shelf.load(name)), name
     state.line = Line()
     state.memories.clear()
     state.tree_at, state.tree_mark = state.walk.at.number, None
 
 
 def _delete(given: _Answer) -> None:
-    name = given.text.strip()
+    name = _named(given)
     if name not in given.shelf.names():
         raise UsageError(f"no exploration {name!r} is kept")
     given.shelf.delete(name)
+    if name == given.state.saved_as:
+        given.state.saved_as = ""
     given.state.say(f"{name} is deleted")
+
+
+def _named(given: _Answer) -> str:
+    if name := given.text.strip():
+        return name
+    raise UsageError("a name is needed")
 
 
 _ANSWERS: Mapping[AskKind, Callable[[_Answer], None]] = {

@@ -25,6 +25,13 @@ class StoreShelf:
         with Walks.open(create=False) as walks:
             return tuple(one.name for one in walks.all() if one.digest == self._checkpoint.digest)
 
+    def holds(self, name: str) -> bool:
+        """Whether any checkpoint's has that name."""
+        if not store_path().exists():
+            return False
+        with Walks.open(create=False) as walks:
+            return any(one.name == name for one in walks.all())
+
     def save(self, name: str, walk: Mapping[str, Any]) -> None:
         """Keep it, in place of what had that name."""
         with Walks.open() as walks:

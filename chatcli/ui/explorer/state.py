@@ -33,10 +33,14 @@ PAST = 48  # places before, at which watched strings are shown
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The small line at the bottom, while something is being typed there."""
+    """The small line at the bottom, while something is being typed there.
+
+    `replacing` is the name of another walk that the next Enter may give to this one.
+    """
 
     kind: AskKind
     line: Line = field(default_factory=Line)
+    replacing: str = ""
 
 
 @dataclass
@@ -49,6 +53,7 @@ class State:
     covered, scroll  what the help was opened over, and its first row
     run              how many more tokens the model takes by itself; -1: until it is stopped
     place            what was read last; it belongs to `read_for`
+    saved_as         the name under which the walk is kept, if it is
     seen             of each text that was read, its watched strings
     """
 
@@ -66,6 +71,7 @@ class State:
     scroll: int = 0
     first_stage: int = 0
     ask: Ask | None = None
+    saved_as: str = ""
     note: str = ""
     watching: tuple[Watched, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()

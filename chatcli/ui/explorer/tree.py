@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chatcli.probe.walk import Node, Walk, fork, surprisal_bits
 from chatcli.text.visible import visible
-from chatcli.ui.explorer.cells import Row, clip_row, fit, row_width
+from chatcli.ui.explorer.cells import Row, clip_row, fit, note_rows, row_width
 from chatcli.ui.explorer.passage import spelled_nodes
 from chatcli.ui.explorer.state import State
 from chatcli.ui.figures import count
@@ -20,6 +20,10 @@ __all__ = ["Stretch", "stretches", "tree_rows"]
 
 _DEEPEST = 12  # levels that are drawn with their lines
 _NOTHING = "(start)"
+_UNTAKEN = (
+    "Nothing has been taken yet: in the table Enter takes a token, and Tab has the model take one. "
+    "Go back and take another, and the paths part here."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,35 @@ def stretches(walk: Walk) -> tuple[Stretch, ...]:
 
 
 def tree_rows(state: State, columns: int, rows: int) -> list[Row]:
-    """The rows around the one in hand; then, where a place is marked, the fork."""
+    """The rows around the one in hand, then what is being typed; where a place is marked, the
+    fork, and where there is no path yet, why."""
     found = stretches(state.walk)
+    typed = [_typed_row(state, columns)] if state.line.text else []
     parted = _fork_rows(state, columns) if state.tree_mark is not None else []
-    room = max(1, rows - len(parted))
+    room = max(1, rows - len(typed) - len(parted))
     at = next((i for i, one in enumerate(found) if one.last.number == state.tree_at), 0)
     first = max(0, min(at - room // 2, len(found) - room))
     body = [_row(state, one, columns) for one in found[first : first + room]]
     body += [[] for _ in range(room - len(body))] if parted else []
-    return [*body, *parted]
+    empty = [] if _taken(state.walk) else note_rows(_UNTAKEN, columns)
+    return [*body, *typed, *parted, *empty]
+
+
+def _taken(walk: Walk) -> bool:
+    return any(walk[number].by in ("taken", "drawn") for number in walk)
+
+
+def _typed_row(state: State, columns: int) -> Row:
+    """What stands behind the place in hand, and isn't a move of the walk yet."""
+    known = None if state.behind else len(state.ids) - len(state.walk.ids)
+    figures = f"  being typed  {'…' if known is None else count(known, 'token')}"
+    room = columns - 2 - len(figures)
+    typed = ("class:typed", visible(state.line.text[-columns:]))
+    row: Row = [("", " ●  "), ("class:border", "└ ")]
+    row += _end_of([typed], room - row_width(row))
+    row = clip_row(row, room)
+    gap = " " * (columns - 1 - row_width(row) - len(figures))
+    return [*row, ("class:figures", gap + figures)]
 
 
 def _stretches(walk: Walk) -> Iterator[Stretch]:
@@ -80,7 +104,7 @@ def _ends(walk: Walk, node: Node) -> bool:
 def _row(state: State, one: Stretch, columns: int) -> Row:
     node = one.last
     hand = "▶" if node.number == state.tree_at else " "
-    here = "●" if node.number == state.walk.at.number else " "
+    here = "●" if node.number == state.walk.at.number and not state.line.text else " "
     mark = "◆" if node.number == state.tree_mark else " "
     base = "class:selected" if node.number == state.tree_at else ""
     figures = _figures(one)

@@ -41,6 +41,9 @@ class Shelf:
     def names(self) -> tuple[str, ...]:
         return tuple(reversed(self.kept))
 
+    def holds(self, name: str) -> bool:
+        return name in self.kept
+
     def save(self, name: str, walk: Mapping[str, Any]) -> None:
         self.kept[name] = walk
 

@@ -237,6 +237,36 @@ def test_a_walk_is_saved_and_opened_again() -> None:
     assert not shelf.kept
 
 
+def test_the_name_of_another_walk_is_replaced_only_at_a_second_enter() -> None:
+    shelf = Shelf()
+    Person(scripted(), shelf=shelf).keys("a", ENTER, ESC, "W", "山", ENTER, shows("saved as 山"))
+    first = shelf.kept["山"]
+    other = Person(scripted(), shelf=shelf)
+    other.keys("xy", ENTER, ESC, "W", "山", ENTER, shows("'山' is another walk"), ESC)
+    assert shelf.kept["山"] is first
+    other.keys("W", "山", ENTER, ENTER, shows("saved as 山, in place of what it was"))
+    assert shelf.kept["山"] == other.state.walk.to_plain()
+    other.keys(TAB, "W", "山", ENTER, shows("saved as 山"))
+    assert shelf.kept["山"] == other.state.walk.to_plain()
+
+
+@pytest.mark.parametrize("key", ["W", "R", "D"])
+def test_a_walk_without_a_name_is_asked_for_one(key: str) -> None:
+    person = Person(scripted())
+    person.keys(ESC, key, ENTER, shows("a name is needed"), ESC)
+
+
+def test_a_tree_without_a_path_says_why_and_counts_what_is_typed() -> None:
+    person = Person(scripted(), columns=60)
+    person.keys("你好", ESC, "3")
+    screen = shown(person.state, 60)
+    assert "Nothing has been taken yet" in screen and "the paths part here." in screen
+    assert "being typed  6 tokens" in screen and "  1 token\n" in screen
+    assert person.state.place is not None and len(person.state.place.ids) == 7
+    person.keys("1", ENTER, "3")
+    assert "Nothing has been taken" not in shown(person.state)
+
+
 def test_arrows_give_back_and_go_on() -> None:
     person = Person(scripted())
     person.keys("ab", ENTER, ENTER, ESC, LEFT, LEFT, RIGHT)
