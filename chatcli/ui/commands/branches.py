@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chatcli.chat.branches import BranchView
+from chatcli.chat.branches import BranchView, end_name
 from chatcli.errors import UsageError
 from chatcli.text.visible import visible
 from chatcli.ui.columns import Column, table_lines
@@ -68,10 +68,30 @@ def _switch(repl: Repl, argument: str) -> bool:
     if not argument:
         raise UsageError("/switch needs the name of a branch; /branches lists them")
     names = [view.name for view in repl.talk.branches()]
+    branch, head = repl.talk.session.branch, repl.talk.session.head
     repl.talk.switch(argument if argument in names else plain_text(argument))
-    repl.say(f"on branch {repl.talk.session.branch}, {_length(repl)}")
+    if repl.talk.session.branch == branch and repl.talk.session.head != head:
+        repl.say_facts(*_moved(repl, head))
+    else:
+        repl.say(f"on branch {repl.talk.session.branch}, {_length(repl)}")
     repl.show_past(last=1)
     return True
+
+
+def _moved(repl: Repl, before: int | None) -> Iterator[str]:
+    """Where the branch in hand is now, and where it was, with what leads back."""
+    session = repl.talk.session
+    there = "its start" if session.head is None else end_name(session.head)
+    yield f"branch {session.branch} moved to {there}"
+    yield _length(repl)
+    views = [view for view in repl.talk.branches() if view.head == before]
+    if before is None:
+        yield "it was empty"
+    elif views:
+        yield f"it was on {_last(repl, views[0])}"
+        yield f"/switch {views[0].name} leads there again"
+    else:
+        yield f"it was on {_line(repl.talk.tree[before].user)}"
 
 
 def _length(repl: Repl) -> str:

@@ -35,6 +35,11 @@ def test_an_earlier_reply_is_an_end_that_can_be_taken_up() -> None:
     (end,) = [view for view in talk.conversation.branches() if view.name.startswith("@")]
     talk.say(f"/switch {end.name}")
     assert talk.kept.head == talk.rows[0].id
+    assert f"branch main moved to {end.name} · 1 turn · it was on first → " in talk.err
+    (other,) = [view for view in talk.conversation.branches() if view.name.startswith("@")]
+    assert f"/switch {other.name} leads there again" in " ".join(talk.err.split())
+    talk.say("/switch main")
+    assert "on branch main, 1 turn" in talk.err
 
 
 def test_branches_are_listed_with_their_last_message() -> None:
