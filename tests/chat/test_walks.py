@@ -79,11 +79,12 @@ def test_a_store_from_before_has_room_for_walks(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_shelf_makes_nothing_before_it_is_needed() -> None:
     shelf = StoreShelf(ScriptedModel("").checkpoint)
-    assert shelf.names() == () and not store_path().exists()
+    assert shelf.names() == () and not shelf.holds("山") and not store_path().exists()
     shelf.save("山", WALK)
     with Walks.open() as walks:
         walks.save("other", "m", "cd", WALK)
     assert shelf.names() == ("山",)
+    assert shelf.holds("山") and shelf.holds("other") and not shelf.holds("河")
     assert shelf.load("山") == WALK
     shelf.delete("山")
     assert shelf.names() == ()

@@ -15,6 +15,7 @@ from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import Layout, Window
 from prompt_toolkit.layout.controls import FormattedTextControl
 
@@ -23,11 +24,12 @@ from chatcli.probe.vocabulary import Vocabulary
 from chatcli.ui.environment import Environment
 from chatcli.ui.explorer.asking import Shelf, seek
 from chatcli.ui.explorer.keys import Desk, key_bindings
-from chatcli.ui.explorer.moves import advance
+from chatcli.ui.explorer.moves import advance, type_text
 from chatcli.ui.explorer.reader import Reader, Reading
 from chatcli.ui.explorer.screen import screen
 from chatcli.ui.explorer.state import State
 from chatcli.ui.explorer.style import color_depth, screen_style
+from chatcli.ui.line.ahead import as_keys, waiting
 from chatcli.ui.line.departure import Departure, lost_terminal
 
 __all__ = ["Explorer", "Left"]
@@ -49,6 +51,7 @@ class Explorer:
 
     def __init__(self, env: Environment, model: LanguageModel, state: State, shelf: Shelf) -> None:
         self.state = state
+        self._keyboard = env.keyboard
         self._reader = Reader(model, self._deliver)
         self._vocabulary = Vocabulary(model.tokenizer, model.checkpoint.vocab_size)
         self._finding = threading.Lock()
@@ -81,6 +84,7 @@ class Explorer:
             self._loop.set_exception_handler(self._fail)
             self._app.create_background_task(self._watch())
             self._reader.start()
+            self._take_ahead()
             self._sync()
             if departure.asked:
                 end()
@@ -92,6 +96,17 @@ class Explorer:
                 )
         finally:
             self._reader.close()
+
+    def _take_ahead(self) -> None:
+        """What was typed while nothing read keys is text, and its last Enter isn't.
+
+        A line that isn't ended can be read only where the terminal keeps no lines.
+        """
+        if not isinstance(self._keyboard, int):
+            return
+        with self._app.input.raw_mode():
+            typed = waiting(self._keyboard)
+        type_text(self.state, _text_of(typed).removesuffix("\n"))
 
     def _sync(self, *, pause: bool = False) -> None:
         """Have whatever the State wants read, and found."""
@@ -163,3 +178,14 @@ class Explorer:
             found += [("", "\n")] * bool(index)
             found += row
         return found
+
+
+def _text_of(typed: str) -> str:
+    """Without arrows and other keys that are no text."""
+    found = []
+    for press in as_keys(typed):
+        if press.key == Keys.ControlM:
+            found.append("\n")
+        elif not isinstance(press.key, Keys) or press.key == Keys.BracketedPaste:
+            found.append(press.data)
+    return "".join(found)

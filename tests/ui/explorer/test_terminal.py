@@ -112,6 +112,20 @@ def test_a_walk_leaves_its_text_and_the_terminal_as_it_was(
     assert "\x1b[38" not in everything
 
 
+@pytest.mark.parametrize("typed", ["世界\x1b[D\n你好\n", "世界\n你好"])
+def test_what_is_typed_while_the_program_loads_is_taken_as_text(
+    tiny: Path, terminals: list[Terminal], typed: str
+) -> None:
+    terminals.append(terminal := Terminal("probs", "-m", tiny, "--seed", "1", NO_COLOR="1"))
+    terminal.type(typed)
+    terminal.expect("Type or paste a text")
+    terminal.expect("survive")
+    terminal.type("\x03")
+    terminal.expect("\x1b[?1049l")
+    terminal.expect("世界\r\n你好\r\n")
+    assert terminal.end() == (0, b"")
+
+
 @pytest.mark.parametrize("how", ["hang up", pytest.param("terminate", marks=pytest.mark.slow)])
 def test_an_end_that_nobody_typed_is_quiet(tiny: Path, terminals: list[Terminal], how: str) -> None:
     terminals.append(terminal := Terminal("probs", "-m", tiny, "--seed", "1"))
