@@ -15,11 +15,12 @@ from chatcli.errors import SamplingError
 from chatcli.sampling.orders import PRESETS, STAGE_NAMES
 from chatcli.sampling.words import WordBiases, Words
 
-__all__ = ["FrozenBias", "checked"]
+__all__ = ["FrozenBias", "allowed", "checked"]
 
 _T = TypeVar("_T")
 
 _LARGE, _SMALL = 3.4e38, 1e-38
+_MUST = ", but must be "
 
 
 class FrozenBias(dict[int, float]):
@@ -51,8 +52,17 @@ def checked(name: str, value: Any) -> Any:
     return _CHECKS[name](name, value)
 
 
+def allowed(name: str) -> str:
+    """What a setting must be, in the words of its refusal: "from 0 (off) to 1"."""
+    try:
+        checked(name, math.nan)
+    except SamplingError as error:
+        return str(error).partition(_MUST)[2].removeprefix("a number, ")
+    return ""
+
+
 def _refuse_value(name: str, value: object, allowed: str) -> NoReturn:
-    raise SamplingError(f"{name} is {value!r}, but must be {allowed}")
+    raise SamplingError(f"{name} is {value!r}{_MUST}{allowed}")
 
 
 def _number(allowed: str, legal: Callable[[float], bool]) -> Callable[[str, Any], float]:

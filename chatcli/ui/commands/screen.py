@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatcli.errors import UsageError
+from chatcli.text.visible import visible
 from chatcli.ui.commands.registry import GROUPS, Command, Word, find, no_argument
-from chatcli.ui.commands.values import ABOUT
+from chatcli.ui.commands.values import ABOUT, EXAMPLES, bounds, spell, value_of
+from chatcli.ui.folding import fold
 from chatcli.ui.panel import alternatives_room
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def _help(repl: Repl, argument: str) -> bool:
 
     width = max(20, min(repl.env.columns(), 100) - 1)
     if argument:
-        lines = [*_help_of(EVERY, argument, width)]
+        lines = [*_help_of(repl, EVERY, argument, width)]
     else:
         lines = [line for group in GROUPS for line in _group(group, EVERY, width)]
         lines += [line for text in _GENERAL for line in textwrap.wrap(text, width)]
@@ -41,13 +43,20 @@ def _help(repl: Repl, argument: str) -> bool:
     return True
 
 
-def _help_of(commands: Sequence[Command], argument: str, width: int) -> Iterator[str]:
+def _help_of(repl: Repl, commands: Sequence[Command], argument: str, width: int) -> Iterator[str]:
     """Of a command, or else of a setting: "retry", "/retry", "temperature", "set top-k"."""
     name = argument.removeprefix("/")
     key = name.removeprefix("set ").strip().replace("-", "_")
     if key in ABOUT:
-        return iter(textwrap.wrap(f"/set {key}: {ABOUT[key]}", width))
+        return iter([*textwrap.wrap(f"/set {key}: {ABOUT[key]}", width), *_value(repl, key, width)])
     return _about(find(commands, name, f"help {argument}"), width)
+
+
+def _value(repl: Repl, key: str, width: int) -> list[str]:
+    """What a setting is now, what it may be, and how that is typed."""
+    now = visible(spell(key, value_of(repl.talk.settings, key)), keep_newlines=False)
+    ranges = filter(None, [bounds(key)])
+    return fold([f"now {now}", *ranges, f"/set {key} {EXAMPLES[key]}"], width)
 
 
 def _about(command: Command, width: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from chatcli.ui.commands.all import COMMANDS
 from chatcli.ui.commands.registry import GROUPS
-from chatcli.ui.commands.values import ABOUT, KEYS
+from chatcli.ui.commands.values import ABOUT, EXAMPLES, KEYS
 from tests.ui.talking import Talk
 
 
@@ -50,9 +50,18 @@ def test_help_of_no_command_suggests_one() -> None:
 def test_help_has_a_line_for_every_setting(key: str) -> None:
     talk = Talk()
     assert talk.say(f"/help {key}", f"/help set {key.replace('_', '-')}")
-    line = f"/set {key}: {ABOUT[key]}"
-    assert " ".join(talk.err.split()) == f"{line} {line}"
+    shown = " ".join(talk.err.split())
+    assert shown.startswith(f"/set {key}: {ABOUT[key]} now ")
+    assert shown[: len(shown) // 2] == shown[len(shown) // 2 + 1 :]
     assert max(map(cell_len, talk.err.splitlines())) < 80
+    assert talk.say(f"/set {key} {EXAMPLES[key]}") and f"/set {key} {EXAMPLES[key]}" in shown
+
+
+def test_help_tells_a_setting_s_value_and_range() -> None:
+    talk = Talk()
+    assert talk.say("/set temperature 0.4", "/help temperature")
+    last = talk.err.splitlines()[-1]
+    assert last == "now 0.4 · 0 (greedy), or from 1e-38 to 3.4e38 · /set temperature 0.7"
 
 
 def test_tab_says_what_each_setting_does() -> None:
