@@ -191,16 +191,23 @@ def _sides(
     from chatcli.sampling.random import draw_seed
     from chatcli.ui.compare_view import Named
 
-    seed = draw_seed()
+    seed, said = draw_seed(), set[str]()
+
+    def notice(remark: str) -> None:
+        """What holds for both sides is said once."""
+        if remark not in said:
+            said.add(remark)
+            env.say(remark)
+
     models: dict[ModelFlags, LanguageModel] = {}
     sides = []
     for each in wanted:
         if each.which not in models:
-            models[each.which] = load_model(each.which, env.say)
+            models[each.which] = load_model(each.which, notice)
         model = models[each.which]
         config = sampling_config(each.given, model.checkpoint.path)
         if config.seed is None:
             config = dataclasses.replace(config, seed=seed)
-        ids = prompt_ids(model, text, how, env.say, around)
+        ids = prompt_ids(model, text, how, notice, around)
         sides.append(Named(each.flags, Side(model, ids, config)))
     return sides

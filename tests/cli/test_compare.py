@@ -122,6 +122,12 @@ def test_a_chat_is_compared_through_the_template(tiny: Path) -> None:
     )
 
 
+def test_a_remark_on_both_sides_is_made_once() -> None:
+    outcome = run("compare", "", "--a", "", "--b", "-t 0.5", "-n", "1", "--json")
+    assert outcome.status == 0
+    assert outcome.err.count("the prompt is empty; starting from") == 1
+
+
 def test_another_vocabulary_is_compared_by_text_and_said_so(tiny: Path, tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "wide", vocab_size=320)
     outcome = compare(tiny, "", f"-m {folder}", "--seed", "5")
