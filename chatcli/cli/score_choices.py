@@ -91,6 +91,7 @@ class Asker:
                 f"--var {next(iter(self._variables))} sets a variable of a prompt: "
                 "add --prompt NAME"
             )
+        self._few = False  # that there are fewer examples was said
         self._bound: dict[tuple[tuple[str, str], ...], BoundPrompt] = {}
 
     @property
@@ -111,7 +112,16 @@ class Asker:
         key = tuple(sorted(values.items()))
         if key not in self._bound:
             self._bound[key] = self._prompt.bind(values, self._flags.shots)
+            self._mention_shots(self._bound[key])
         return self._bound[key]
+
+    def _mention_shots(self, bound: BoundPrompt) -> None:
+        """Tell once where the prompt has fewer examples than were asked for."""
+        asked = self._flags.shots or 0
+        if bound.shots < asked and not self._few:
+            self._few = True
+            number = "1 example" if bound.shots == 1 else f"{bound.shots:,} examples"
+            self._notice(f"the prompt {bound.name} has {number}, so --shots {asked} shows no more")
 
     def question(self, text: str) -> Question:
         """TEXT and the choices that flags or prompt file name."""
@@ -124,6 +134,8 @@ class Asker:
             fields = _spread(line.fields)
             prompt, messages = self.prompt(line.fields), self.line_messages(line)
             text = "" if messages else self.line_text(line)
+            if not (messages or text):
+                raise UsageError("its text is empty; give it something to classify")
             choices = tuple(self._flags.choices or _choices(fields) or prompt.choices)
             if not choices:
                 raise UsageError('it has no "choices"; add them, or --choices for all lines')

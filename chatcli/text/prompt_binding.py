@@ -35,6 +35,7 @@ class BoundPrompt:
     sampling        settings by name; stop, max_tokens: what ends a reply (None: not said)
     choices         the replies that are weighed against each other
     between         what stands in raw text before one of them
+    shots           how many examples there are
     """
 
     name: str
@@ -48,6 +49,7 @@ class BoundPrompt:
     raw: tuple[str, str] | None = None
     choices: tuple[str, ...] = ()
     between: str = ""
+    shots: int = 0
 
     def message(self, typed: str) -> Message:
         """What the user typed, as the message that the model gets."""
@@ -173,6 +175,7 @@ class _Binding:
             raw=self._around("text", prompt.text, **{EXAMPLES: examples}),
             choices=tuple(self._text("choices", text) for text in prompt.choices),
             between=self._text("between", prompt.between),
+            shots=len(examples),
         )
 
     def _preamble(

@@ -187,6 +187,15 @@ def test_a_prompt_file_brings_its_choices_and_examples(roomy: Path) -> None:
     assert [one["text"] for one in chinese["choices"]] == ["正面", "负面", "中性"]
 
 
+def test_more_shots_than_there_are_is_said_once(roomy: Path, tmp_path: Path) -> None:
+    path = lines(tmp_path / "two.jsonl", {"text": "a"}, {"text": "b", "language": "zh"})
+    words = ["score", "-m", str(roomy), "--file", str(path), "--prompt", "sentiment", "--json"]
+    many, all_of_them = run(*words, "--shots", "9"), run(*words)
+    assert many.out == all_of_them.out
+    assert many.err.startswith("the prompt sentiment has ") and many.err.count("--shots 9") == 1
+    assert "--shots" not in all_of_them.err
+
+
 TASKS = [
     ("sentiment", "sentiment"),
     ("entailment", "follows"),
@@ -301,6 +310,11 @@ def test_results_are_a_table_with_accuracy_and_confusion(tiny: Path, tmp_path: P
         (["-", "--jsonl"], '{"text": "a", "choices": "b"}\n', "choices must be a list"),
         (["-", "--jsonl"], '{"text": "a", "choices": ["b", "b"]}\n', "'b' is given twice"),
         (["-", "--jsonl"], '{"text": "a", "choices": ["b", "c"], "label": 2}\n', "label is 2"),
+        (
+            ["-", "--jsonl", "--choices", "a", "--choices", "b"],
+            '{"text": ""}\n',
+            "line 1: its text is empty",
+        ),
         (["-", "--jsonl", "--where", "a"], '{"text": "a"}\n', "--where wants FIELD=TEXT"),
         (["-", "--jsonl", "--where", "a=b"], '{"text": "a"}\n', "no line has a=b"),
         (["-", "--jsonl", "--prompt", "follows"], '{"premise": "a"}\n', "the field 'hypothesis'"),
