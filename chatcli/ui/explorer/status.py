@@ -108,11 +108,12 @@ def _facts(state: State) -> list[Fragment]:
     greedy = waterfall.draw.u is None
     after = 0.0 if greedy else stages[-1].entropy_bits if stages else before
     kept = 1 if greedy else stages[-1].kept if stages else state.size
-    return [
+    here = [
         ("class:figures", f"entropy {before:.2f} → {after:.2f} bits"),
         ("class:figures", f"{kept:,} of {state.size:,} survive"),
-        *facts,
     ]
+    # Beside a tree, which counts tokens, what stays where there is little room is their sum.
+    return [*facts, *here] if state.view == "tree" else [*here, *facts]
 
 
 def _between(facts: Sequence[Fragment]) -> list[Fragment]:
