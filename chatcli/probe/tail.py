@@ -111,7 +111,8 @@ class Partial:
             return np.ones(self.ids.size, dtype=np.bool_)
         if self.tail.behind:
             tied = (self.logits == self.tail.cap) & (self.ids != self.extra)
-            return (self.logits > self.tail.cap) | tied
+            safe: npt.NDArray[np.bool_] = (self.logits > self.tail.cap) | tied
+            return safe
         return self.logits > self.tail.cap
 
     def total(self) -> tuple[float, float]:
