@@ -97,7 +97,9 @@ def steps(luck: random.Random, count: int) -> Iterator[tuple[str, Step]]:
         yield name, found[name]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 20))]
+)
 def test_the_next_reply_has_the_same_ids(model: LanguageModel, seed: int) -> None:
     settings = Settings(dataclasses.replace(LUCKY, seed=seed), max_tokens=8)
     straight = Conversation(model, settings=settings)

@@ -203,7 +203,13 @@ def test_what_is_wrong_is_one_line_with_its_place(write: Write, text: str, said:
     assert outcome.only_error.startswith(str(path)) and said in outcome.only_error
 
 
-@pytest.mark.parametrize("text", [text for text, _ in WRONG])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, marks=[pytest.mark.slow] if number else [])
+        for number, (text, _) in enumerate(WRONG)
+    ],
+)
 def test_config_and_help_work_whatever_the_file_holds(write: Write, text: str) -> None:
     path = write(text)
     shown = run("config", "chat")

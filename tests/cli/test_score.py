@@ -204,6 +204,7 @@ TASKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "prompt"), TASKS)
 @pytest.mark.parametrize("shots", [(), ("--shots", "0")])
 def test_a_task_is_one_command(roomy: Path, task: str, prompt: str, shots: tuple[str, ...]) -> None:

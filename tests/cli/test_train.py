@@ -79,6 +79,7 @@ def test_three_steps_make_a_checkpoint_that_answers(made: Path, here: Path) -> N
     assert "wrote 聊天; talk to it: chatcli chat -m 聊天" in tuned.err
 
 
+@pytest.mark.slow
 def test_text_comes_plain_compressed_in_folders_and_from_stdin(made: Path, here: Path) -> None:
     """The same text gives the same losses whatever it is wrapped in."""
     (here / "文件夹").mkdir()

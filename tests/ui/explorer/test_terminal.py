@@ -126,7 +126,9 @@ def test_what_is_typed_while_the_program_loads_is_taken_as_text(
     assert terminal.end() == (0, b"")
 
 
-@pytest.mark.parametrize("how", ["hang up", pytest.param("terminate", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=pytest.mark.slow) for how in ("hang up", "terminate")]
+)
 def test_an_end_that_nobody_typed_is_quiet(tiny: Path, terminals: list[Terminal], how: str) -> None:
     terminals.append(terminal := Terminal("probs", "-m", tiny, "--seed", "1"))
     terminal.expect("Type or paste a text")

@@ -84,6 +84,7 @@ def test_pointing_shows_a_table_and_gives_the_picked_one_back(
     assert "token 1 of 8" in table(browser)
 
 
+@pytest.mark.slow
 def test_tokens_that_scroll_below_a_resting_mouse_are_not_pointed_at(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_hostile_texts_run_nothing(browser: Browser, tmp_path: Path) -> None:
     assert not complaints(browser)
 
 
+@pytest.mark.slow
 def test_ten_thousand_tokens_stay_usable(browser: Browser, tmp_path: Path) -> None:
     """Tables are made on demand: the page holds an element a token, and little besides."""
     many = [told(f" w{at}", 0.3, rivals=["x", "y"]) for at in range(10_000)]
