@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from chatcli.errors import SamplingError, TraceError
-from chatcli.probe.tail import BY_TOKEN, ROUNDING, Partial, Undecidable, staged, touched
+from chatcli.probe.partial import ROUNDING, Partial, Undecidable
+from chatcli.probe.tail import staged
+from chatcli.probe.touched import BY_TOKEN, touched
 from chatcli.probe.trace import Position, Sample
 from chatcli.sampling.catalog import active_stages
 from chatcli.sampling.context import Context, Memory

@@ -1,188 +1,32 @@
-"""A row of logits of which only a head is known, and what each sampling stage makes of it.
+"""What each sampling stage makes of a row of logits of which only a head is known.
 
-The head is ids with their logits; of the tail, all other ids, it is known how many there are,
-that none has a larger logit than a cap, and between which bounds Σ e^logit lies. A stage turns
-such a row into every row that it may have become: mostly into one whose tail is gone, and that
-the stages themselves can go on with, to the last bit. Bounds are widened by what rounding can
-do. Sums over the tail as it was recorded are exact until a stage touches it.
+A stage turns such a row into every row that it may have become: mostly into one whose tail is
+gone, and that the stages themselves can go on with, to the last bit. Sums over the tail as it
+was recorded are exact until a stage touches it. What is known of a row is in `partial`; what
+acts on each token by itself, in `touched`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from chatcli.probe.trace import Position, Rest
+from chatcli.probe.partial import ROUNDING, Partial, Tail, Undecidable
 from chatcli.sampling.context import Context
-from chatcli.sampling.pool import Ids, Pool, Row, ranked
+from chatcli.sampling.pool import Ids, Pool, ranked
 from chatcli.sampling.random import uniform
 from chatcli.sampling.stages import STAGES
 
-__all__ = ["BY_TOKEN", "ROUNDING", "Partial", "Tail", "Undecidable", "staged", "touched"]
+__all__ = ["staged"]
 
-# Relative; far above what float64 can lose in a sum, far below what a person could ask for.
-ROUNDING = 1e-9
-
-# What these do to a token depends on the token, its logit and the history alone.
-BY_TOKEN = frozenset(
-    {
-        "logit_bias",
-        "sequence_bias",
-        "bad_words",
-        "min_length",
-        "min_new_tokens",
-        "allowed",
-        "repetition_penalty",
-        "frequency_penalty",
-        "presence_penalty",
-        "dry",
-        "no_repeat_ngram",
-    }
-)
 _HEAD_STAGES_LOOK_AT = 100  # top_h and mirostat 1
 _COLDEST = 1e-38
 _MASS_SLACK = 2.0**-22  # what the stages themselves allow for float32's rounding
 _XTC_STREAM = 1
-
-
-class Undecidable(Exception):
-    """What is known doesn't tell what a stage does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """At most `count` tokens with logits up to `cap`; ln Σ e^logit is in [`low`, `high`].
-
-    `behind`: a tail token of the same logit as a known one ranks behind it. `reached`: there is
-    a token whose logit is the cap. `rest` holds while nothing has changed what was recorded.
-    """
-
-    count: int
-    cap: float
-    low: float
-    high: float
-    behind: bool
-    reached: bool
-    rest: Rest | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Partial:
-    """Known ids (n,), ascending, n ≥ 1, with their logits (n,), and a tail, if any is left.
-
-    `vocab_size` ids there are in all. `exact`: the logits are those that the chain had, to
-    the last bit. `extra` is known because it was drawn, not because it is one of the best.
-    """
-
-    ids: Ids
-    logits: Row
-    tail: Tail | None
-    vocab_size: int
-    exact: bool = True
-    extra: int | None = None
-
-    @classmethod
-    def of(cls, seen: Position, vocab_size: int, top: int) -> Partial:
-        """The row of a position, whose record has the `top` best."""
-        tokens, logits, rest, tail = seen.tokens, seen.logits, seen.rest, None
-        if rest is not None and rest.count == 1 and tokens.size == vocab_size - 1:
-            tokens = np.append(tokens, np.setdiff1d(np.arange(vocab_size), tokens))
-            logits, rest = np.append(logits, rest.max), None
-        if rest is not None:
-            low, high = rest.logsumexp - ROUNDING, rest.logsumexp + ROUNDING
-            tail = Tail(rest.count, rest.max, low, high, True, True, rest)
-        order = np.argsort(tokens)
-        extra = seen.token if seen.tokens.size > top else None
-        return cls(tokens[order], logits[order], tail, vocab_size, extra=extra)
-
-    @property
-    def pool(self) -> Pool:
-        """The known part as a pool of its own."""
-        return Pool.of(self.ids, self.logits)
-
-    @property
-    def safe(self) -> npt.NDArray[np.bool_]:
-        """Which known tokens (n,) surely rank before the tail."""
-        if self.tail is None:
-            return np.ones(self.ids.size, dtype=np.bool_)
-        if self.tail.behind:
-            tied = (self.logits == self.tail.cap) & (self.ids != self.extra)
-            safe: npt.NDArray[np.bool_] = (self.logits > self.tail.cap) | tied
-            return safe
-        return self.logits > self.tail.cap
-
-    def total(self) -> tuple[float, float]:
-        """Bounds of ln Σ e^logit over everything."""
-        known = float(np.logaddexp.reduce(self.logits))
-        if self.tail is None:
-            return known, known
-        low, high = np.logaddexp(known, self.tail.low), np.logaddexp(known, self.tail.high)
-        return float(low) - ROUNDING, float(high) + ROUNDING
-
-    def kept(self, mask: npt.NDArray[np.bool_], tail: Tail | None) -> Partial:
-        """These known tokens, and that tail; one without mass is none."""
-        if tail is not None and tail.high == -math.inf:
-            tail = None
-        if not mask.any():
-            raise Undecidable
-        return replace(self, ids=self.ids[mask], logits=self.logits[mask], tail=tail)
-
-
-def touched(row: Partial, names: Sequence[str], context: Context) -> Partial:
-    """The row after stages of `BY_TOKEN` that follow each other."""
-    head, _ = _by_token(names, row.ids, row.logits, context)
-    tail = None if row.tail is None else _touched_tail(row, row.tail, names, context)
-    alive = head > -np.inf
-    return replace(row, logits=head).kept(alive, tail)
-
-
-def _by_token(
-    names: Sequence[str], ids: Ids, logits: Row, context: Context
-) -> tuple[Row, npt.NDArray[np.bool_]]:
-    """The logits (n,) after the stages, -inf where one removed the id, and which changed."""
-    row, changed = logits.copy(), np.zeros(ids.size, dtype=np.bool_)
-    alive = np.arange(ids.size)
-    for name in names:
-        if not alive.size:
-            break
-        before = row[alive]  # what these stages make of a token, its probability doesn't matter
-        after = STAGES[name](Pool(ids[alive], before, before, 0.0), context)
-        changed[alive] |= after != before
-        row[alive] = after
-        alive = alive[after > -np.inf]
-    return row, changed
-
-
-def _touched_tail(row: Partial, tail: Tail, names: Sequence[str], context: Context) -> Tail | None:
-    """All that the tail can become: every id of it is tried with the largest logit it can have.
-
-    The stages are monotone in a logit, so what becomes of the cap is a cap.
-    """
-    ids = np.setdiff1d(np.arange(row.vocab_size), row.ids, assume_unique=True)
-    caps, changed = _by_token(names, ids, np.full(ids.size, tail.cap), context)
-    # A factor leaves 0 as it is, but no other logit.
-    _, elsewhere = _by_token(names, ids, np.full(ids.size, tail.cap - 1), context)
-    changed |= elsewhere
-    if not changed.any():
-        return tail
-    spared, moved = ids.size - int(changed.sum()), caps[changed]
-    room = tail.cap + math.log(spared) if spared else -math.inf
-    lost = math.exp(tail.cap + math.log(moved.size) - tail.low) if tail.low > -math.inf else 1.0
-    low = tail.low + math.log1p(-lost) if lost < 1 else -math.inf
-    new = float(np.logaddexp.reduce(moved)) if moved.size else -math.inf
-    return Tail(
-        count=min(tail.count, spared + int(np.count_nonzero(moved > -np.inf))),
-        cap=max(tail.cap if spared else -math.inf, float(moved.max())),
-        low=low - ROUNDING,
-        high=float(np.logaddexp(min(tail.high, room), new)) + ROUNDING,
-        behind=False,
-        reached=False,
-        rest=None,
-    )
 
 
 def staged(row: Partial, name: str, context: Context) -> list[Partial]:
