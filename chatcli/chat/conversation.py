@@ -14,20 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from chatcli.chat.branches import Branches, BranchView
 from chatcli.chat.remarks import nearly_full, not_promised
 from chatcli.chat.reply import Draft
 from chatcli.chat.session import new_session
 from chatcli.chat.settings import around
 from chatcli.chat.speaker import Speaker
-from chatcli.chat.tree import Tree, messages_of, new_turn_id
-from chatcli.chat.types import Origin, Session, Settings, Turn
-from chatcli.chat.window import Plan, Window, window
+from chatcli.chat.standing import Standing
+from chatcli.chat.tree import Tree, new_turn_id
+from chatcli.chat.types import Session, Settings, Turn
+from chatcli.chat.window import Plan
 from chatcli.engine.decode import Cancelled, Top
 from chatcli.engine.stream import spoken
 from chatcli.engine.types import Chunk
 from chatcli.errors import UsageError
-from chatcli.model.types import KVCache, LanguageModel
+from chatcli.model.types import LanguageModel
 from chatcli.sampling.chain import SamplerChain
 from chatcli.sampling.types import SamplingConfig
 from chatcli.text.types import Message
@@ -41,7 +41,7 @@ __all__ = ["Conversation"]
 _OPEN = ("interrupted", "length", "context", "error", None)
 
 
-class Conversation:
+class Conversation(Standing):
     """One dialogue; `settings` (or `config`, their sampling part) may change between turns.
 
     A `session` and its `turns` take up a conversation that was kept; `keeper` keeps what
@@ -75,26 +75,6 @@ class Conversation:
         self._notice_differences()
 
     @property
-    def session(self) -> Session:
-        """The session as it stands."""
-        return self._session
-
-    @property
-    def model(self) -> LanguageModel:
-        """The checkpoint of the next reply."""
-        return self._speaker.model
-
-    @property
-    def origin(self) -> Origin:
-        """Where the next reply will come from."""
-        return self._speaker.origin
-
-    @property
-    def cache(self) -> KVCache:
-        """What the model holds of what it was fed; to be looked at only."""
-        return self._speaker.cache
-
-    @property
     def settings(self) -> Settings:
         """What holds for the next reply."""
         return self._session.settings
@@ -116,55 +96,6 @@ class Conversation:
     def chain(self) -> SamplerChain:
         """The sampler chain of the next reply, with the seed in force."""
         return self._chain(self.settings)
-
-    @property
-    def head(self) -> Turn | None:
-        """The turn that the next message follows."""
-        return None if self._session.head is None else self.tree[self._session.head]
-
-    @property
-    def path(self) -> tuple[Turn, ...]:
-        """The turns of the branch in hand, first to last."""
-        return self.tree.path(self._session.head)
-
-    @property
-    def messages(self) -> Sequence[Message]:
-        """All messages of the branch in hand, the system prompt first where there is one."""
-        return (*self.settings.preamble, *messages_of(self.path))
-
-    @property
-    def ids(self) -> Sequence[int]:
-        """The ids of the branch in hand, as they were fed and generated."""
-        return () if self._session.head is None else tuple(self.tree.ids(self._session.head))
-
-    @property
-    def unanswered(self) -> Turn | None:
-        """A message that got no reply, newer than all that follows the head."""
-        later = self.tree.children(self._session.head)
-        return later[-1] if later and not later[-1].answered else None
-
-    def turn(self, number: int) -> Turn:
-        """Turn `number` of the branch in hand, from 1. Raises UsageError where there is none."""
-        path = self.path
-        if not path:
-            raise UsageError("there is no turn yet; write a message first")
-        if not 1 <= number <= len(path):
-            raise UsageError(f"there is no turn {number}; the turns are 1 to {len(path)}")
-        return path[number - 1]
-
-    def prompt_ids(self) -> list[int]:
-        """What the model has before it: the ids of the branch, or of the preamble alone."""
-        past, renderer = self._speaker.past(self.head), self._speaker.renderer
-        return list(past.ids) or renderer.history(self.settings.preamble, past.turns)
-
-    def window(self) -> Window:
-        """How full the context is, and what the next message may cost."""
-        return window(self._speaker.planner, self._speaker.past(self.head), self.settings)
-
-    def next_out(self) -> int:
-        """How many turns fall out of the context when it overflows the next time."""
-        past = self._speaker.past(self.head)
-        return self._speaker.planner.next_out(past, self.settings)
 
     def ask(
         self,
@@ -255,10 +186,6 @@ class Conversation:
         self._change(branches={**self._session.branches, self._session.branch: turn.parent})
         return turn
 
-    def branches(self) -> tuple[BranchView, ...]:
-        """The named branches, then the ends that no branch leads to."""
-        return self._branches.views()
-
     def branch(self, name: str) -> None:
         """Make a branch from here and take it in hand. Raises UsageError on a bad name."""
         self._change(**self._branches.added(name))
@@ -281,10 +208,6 @@ class Conversation:
         self._take_up(self._session, self.tree, model, reference)
         self._change(model=reference)
         self._notice_differences()
-
-    @property
-    def _branches(self) -> Branches:
-        return Branches(self._session, self.tree)
 
     def _take_up(self, session: Session, tree: Tree, model: LanguageModel, reference: str) -> None:
         self._session, self.tree = session, tree

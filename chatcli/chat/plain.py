@@ -75,9 +75,9 @@ def whole(value: object) -> int:
 
 def real(value: object) -> float:
     """`value`, if it is a number; ValueError otherwise."""
-    if type(value) not in (float, int):
+    if isinstance(value, bool) or not isinstance(value, float | int):
         raise ValueError(f"expected a number, found {value!r:.40}")
-    return value  # type: ignore[return-value]
+    return value
 
 
 def textual(value: object) -> str:

@@ -20,7 +20,7 @@ from chatcli.ui.explorer.knobs import KNOBS, turned
 from chatcli.ui.explorer.line import Line
 from chatcli.ui.explorer.manual import manual_height
 from chatcli.ui.explorer.screen import page_rows
-from chatcli.ui.explorer.state import VIEWS, AskKind, State
+from chatcli.ui.explorer.state import VIEWS, AskKind, State, View
 from chatcli.ui.explorer.tree import stretches
 
 __all__ = ["Desk", "key_bindings"]
@@ -63,10 +63,22 @@ def _bind(
         keys.add(name, filter=when, eager=True)(run)
 
 
+def _showing(view: View) -> Action:
+    return lambda desk: desk.state.show(view)
+
+
+def _edited_by(edit: Callable[[Line], Line]) -> Action:
+    return lambda desk: _edit(desk.state, edit)
+
+
+def _stepping(way: Callable[[int], int]) -> Action:
+    return lambda desk: _step(desk, way)
+
+
 def _always(keys: KeyBindings, desk: Desk) -> None:
     every = Condition(lambda: True)
     for number, view in enumerate(VIEWS, 1):
-        _bind(keys, desk, (f"f{number}",), lambda desk, view=view: desk.state.show(view), every)  # type: ignore[misc]
+        _bind(keys, desk, (f"f{number}",), _showing(view), every)
     _bind(keys, desk, ("escape",), _escape, every)
     _bind(keys, desk, ("enter",), _enter, every)
     _bind(keys, desk, ("backspace",), _backspace, every)
@@ -97,7 +109,7 @@ def _editing(keys: KeyBindings, desk: Desk) -> None:
         ("c-u",): Line.start_erased,
     }
     for names, edit in edits.items():
-        _bind(keys, desk, names, lambda desk, edit=edit: _edit(desk.state, edit), editing)  # type: ignore[misc]
+        _bind(keys, desk, names, _edited_by(edit), editing)
     typing = Condition(lambda: desk.state.typing and desk.state.ask is None)
     _bind(keys, desk, ("c-j",), lambda desk: moves.type_text(desk.state, "\n"), typing)
     nothing = Condition(lambda: not desk.state.line.text and desk.state.ask is None)
@@ -116,7 +128,7 @@ def _walking(keys: KeyBindings, desk: Desk) -> None:
         "end": lambda page: 1 << 40,
     }
     for name, way in ways.items():
-        _bind(keys, desk, (name,), lambda desk, way=way: _step(desk, way), free)  # type: ignore[misc]
+        _bind(keys, desk, (name,), _stepping(way), free)
     _bind(keys, desk, ("tab",), lambda desk: moves.draw(desk.state, 1), free)
     commanding = Condition(lambda: desk.state.ask is None and not desk.state.typing)
     _bind(keys, desk, ("left",), lambda desk: moves.step_back(desk.state), commanding)
@@ -268,8 +280,5 @@ _COMMANDS: Mapping[str, Action] = {
     "?": lambda desk: desk.state.help(),
     "q": lambda desk: desk.leave(False),
     "Q": lambda desk: desk.leave(True),
-    **{
-        str(number): lambda desk, view=view: desk.state.show(view)  # type: ignore[misc]
-        for number, view in enumerate(VIEWS, 1)
-    },
+    **{str(number): _showing(view) for number, view in enumerate(VIEWS, 1)},
 }
