@@ -12,6 +12,7 @@ from typer import Argument, Context, Option
 
 from chatcli.cli import Status
 from chatcli.cli.chat_flags import typed_options
+from chatcli.cli.ends import EndFlags, longest, stops
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
 from chatcli.cli.options import (
     ModelFlags,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-_MAX_TOKENS = 128
 _EXAMPLE = 'like "-t 0.7 -k 40", "temperature=0.7 top_k=40" or "-m runs/x"'
 
 app = command_app()
@@ -61,21 +61,7 @@ def compare(
     file: PromptFileFlags,
     which: ModelFlags,
     sampling: SamplingFlags,
-    max_tokens: Annotated[
-        int | None,
-        Option(
-            "-n",
-            "--max-tokens",
-            min=1,
-            metavar="N",
-            help="Stop after N tokens.",
-            show_default=f"the prompt file's own, else {_MAX_TOKENS}",
-        ),
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        Option(metavar="TEXT", help="Stop before TEXT; may be given again."),
-    ] = None,
+    ends: EndFlags,
     json: Annotated[
         bool, Option("--json", help="A JSON object for each token, and one for the whole.")
     ] = False,
@@ -97,13 +83,12 @@ def compare(
     from chatcli.ui.compare_view import show_comparison, write_comparison
     from chatcli.ui.interrupt import Interrupt
 
-    fallback = sides[0].side.model.tokenizer.fallback_stop if how.chat else ()
     with Interrupt() as interrupt:
         found = measured(
             sides[0].side,
             sides[1].side,
-            max_tokens=max_tokens or around.max_tokens or _MAX_TOKENS,
-            stop=(*(stop or around.stop), *fallback),
+            max_tokens=longest(ends, around),
+            stop=stops(ends, around, sides[0].side.model.tokenizer, how.chat),
             cancelled=interrupt.cancelled,
         )
         show = write_comparison if json else show_comparison

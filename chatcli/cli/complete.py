@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Context, Option
 
 from chatcli.cli import Status
+from chatcli.cli.ends import EndFlags, longest, stops
 from chatcli.cli.groups import SectionedCommand, command_app, grouped
 from chatcli.cli.options import (
     DisplayFlags,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-_MAX_TOKENS = 128
 
 app = command_app()
 
@@ -94,21 +94,7 @@ def complete(
     sampling: SamplingFlags,
     display: DisplayFlags,
     tracing: TraceFlags,
-    max_tokens: Annotated[
-        int | None,
-        Option(
-            "-n",
-            "--max-tokens",
-            min=1,
-            metavar="N",
-            help="Stop after N tokens.",
-            show_default=f"the prompt file's own, else {_MAX_TOKENS}",
-        ),
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        Option(metavar="TEXT", help="Stop before TEXT; may be given again."),
-    ] = None,
+    ends: EndFlags,
     num: Annotated[
         int,
         Option("--num", min=1, metavar="N", help="Draw N samples; sample i has the seed + i."),
@@ -138,8 +124,8 @@ def complete(
             model=model,
             ids=ids,
             cache=model.new_cache(),
-            max_tokens=max_tokens or around.max_tokens or _MAX_TOKENS,
-            stop=(*(stop or around.stop), *(model.tokenizer.fallback_stop if how.chat else ())),
+            max_tokens=longest(ends, around),
+            stop=stops(ends, around, model.tokenizer, how.chat),
             prefix=_prefix(text, how, around, echo, not json and env.stdout_is_terminal),
             display=options,
             interrupt=interrupt,
